@@ -1,0 +1,200 @@
+//! Why a release does not become ready: what the cluster says, matched against a table of causes.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exec::ExecError;
+use crate::render::{Workload, WorkloadKind};
+
+/// A row of the table: a stable code, what it means, how to mend it.
+#[derive(Debug)]
+pub struct CauseKind {
+    /// `MLC` and a number; never given to another cause.
+    pub code: &'static str,
+    /// What it means.
+    pub title: &'static str,
+    /// The first thing to do.
+    pub fix: &'static str,
+    /// It cannot heal by itself; waiting longer than the grace is of no use.
+    pub permanent: bool,
+    /// Words in a waiting reason, a condition or an event that show it.
+    pub signs: &'static [&'static str],
+}
+
+const TIMEOUT: CauseKind = CauseKind {
+    code: "MLC001",
+    title: "not ready in time, no known cause",
+    fix: "kubectl describe pods -n NAMESPACE",
+    permanent: false,
+    signs: &[],
+};
+const HELM: CauseKind = CauseKind {
+    code: "MLC002",
+    title: "helm failed",
+    fix: "mlopsctl up, after the reason above is mended",
+    permanent: true,
+    signs: &[],
+};
+const JOB: CauseKind = CauseKind {
+    code: "MLC003",
+    title: "a Job failed",
+    fix: "kubectl logs -n NAMESPACE job/NAME",
+    permanent: true,
+    signs: &[],
+};
+const SKIPPED: CauseKind = CauseKind {
+    code: "MLC004",
+    title: "a needed release failed",
+    fix: "mend that release, then mlopsctl up",
+    permanent: true,
+    signs: &[],
+};
+const INTERRUPTED: CauseKind = CauseKind {
+    code: "MLC005",
+    title: "interrupted",
+    fix: "mlopsctl up",
+    permanent: true,
+    signs: &[],
+};
+
+/// The causes that are found by their signs, the more specific ones first.
+pub const CAUSES: &[CauseKind] = &[
+    CauseKind { code: "MLC101", title: "an image cannot be pulled", fix: "check the image's name and registry (cluster.imageRegistry, cluster.imagePullSecrets, images.*)", permanent: true, signs: &["ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"] },
+    CauseKind { code: "MLC102", title: "a Secret or ConfigMap is missing", fix: "mlopsctl up makes the stack's own; others must be made by hand", permanent: true, signs: &["CreateContainerConfigError", "FailedMount: MountVolume.SetUp failed for volume"] },
+    CauseKind { code: "MLC104", title: "out of memory", fix: "raise resources.limits.memory under values.RELEASE", permanent: true, signs: &["OOMKilled"] },
+    CauseKind { code: "MLC103", title: "a container ends again and again", fix: "kubectl logs -n NAMESPACE POD --previous", permanent: true, signs: &["CrashLoopBackOff", "RunContainerError", "CreateContainerError"] },
+    CauseKind { code: "MLC106", title: "a volume cannot be bound", fix: "kubectl get storageclass; set cluster.storageClass", permanent: true, signs: &["unbound immediate PersistentVolumeClaims", "no persistent volumes available", "storageclass.storage.k8s.io", "ProvisioningFailed"] },
+    CauseKind { code: "MLC105", title: "no node has room for a pod", fix: "free resources, add a node, or lower resources.requests under values.RELEASE", permanent: true, signs: &["Insufficient cpu", "Insufficient memory", "Insufficient ephemeral-storage", "Too many pods"] },
+    CauseKind { code: "MLC107", title: "no node takes a pod", fix: "check taints, nodeSelector and tolerations", permanent: true, signs: &["untolerated taint", "didn't match Pod's node affinity", "nodes are available"] },
+    CauseKind { code: "MLC108", title: "a quota is used up", fix: "kubectl describe resourcequota -n NAMESPACE", permanent: true, signs: &["exceeded quota", "must specify limits", "must specify requests"] },
+    CauseKind { code: "MLC109", title: "Pod Security forbids a pod", fix: "kubectl get namespace NAMESPACE --show-labels", permanent: true, signs: &["violates PodSecurity"] },
+    CauseKind { code: "MLC110", title: "an admission webhook does not answer", fix: "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations", permanent: false, signs: &["failed calling webhook"] },
+    CauseKind { code: "MLC111", title: "a probe fails", fix: "kubectl describe pod -n NAMESPACE POD", permanent: false, signs: &["probe failed"] },
+];
+
+/// A cause with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// The stable code.
+    pub code: &'static str,
+    /// What it means.
+    pub title: &'static str,
+    /// What the cluster or helm said.
+    pub evidence: String,
+    /// The first thing to do.
+    pub fix: String,
+    /// Waiting longer is of no use.
+    #[serde(skip)]
+    pub permanent: bool,
+}
+
+impl Cause {
+    fn new(kind: &CauseKind, evidence: impl Into<String>, fix: String) -> Self {
+        Self { code: kind.code, title: kind.title, evidence: evidence.into(), fix, permanent: kind.permanent }
+    }
+
+    /// helm ended with an error. What it says is matched as well.
+    pub(super) fn of_helm(release: &str, error: &ExecError) -> Self {
+        if let ExecError::Interrupted { .. } = error {
+            return Self::interrupted(release);
+        }
+        let text = match error.stderr() {
+            "" => error.to_string(),
+            stderr => stderr.lines().map(str::trim).collect::<Vec<_>>().join("\n"),
+        };
+        match by_signs(&text) {
+            Some(kind) => Self::new(kind, text, kind.fix.replace("RELEASE", release)),
+            None => Self::new(&HELM, text, HELM.fix.to_owned()),
+        }
+    }
+
+    pub(super) fn unreadable(release: &str, what: &str) -> Self {
+        Self::new(&HELM, format!("{release}: {what}"), HELM.fix.to_owned())
+    }
+
+    pub(super) fn timeout(namespace: &str, seconds: u32, waiting: &str) -> Self {
+        Self::new(&TIMEOUT, format!("{waiting}, after {seconds}s"), TIMEOUT.fix.replace("NAMESPACE", namespace))
+    }
+
+    pub(super) fn skipped(need: &str) -> Self {
+        Self::new(&SKIPPED, format!("{need} is not ready"), SKIPPED.fix.to_owned())
+    }
+
+    pub(super) fn interrupted(release: &str) -> Self {
+        Self::new(&INTERRUPTED, format!("the run was interrupted before {release} was done"), INTERRUPTED.fix.to_owned())
+    }
+
+    pub(super) fn job_failed(workload: &Workload, message: &str) -> Self {
+        let fix = JOB.fix.replace("NAMESPACE", &workload.namespace).replace("NAME", &workload.name);
+        Self::new(&JOB, format!("{workload}: {message}"), fix)
+    }
+}
+
+fn by_signs(text: &str) -> Option<&'static CauseKind> {
+    CAUSES.iter().find(|kind| kind.signs.iter().any(|sign| text.contains(sign)))
+}
+
+/// Looks for what keeps a workload from being ready, among the live objects of its namespace.
+pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Option<Cause> {
+    let pods: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "Pod" && owned_by(object, workload)).collect();
+    let mut signs: Vec<(String, String)> = Vec::new();
+    for pod in &pods {
+        let name = text(&pod["metadata"]["name"]);
+        for status in statuses(pod) {
+            for state in ["waiting", "terminated"] {
+                let (now, last) = (&status["state"][state], &status["lastState"][state]);
+                for (found, ended) in [(now, state == "terminated"), (last, true)] {
+                    let reason = text(&found["reason"]);
+                    if !reason.is_empty() && (!ended || reason == "OOMKilled") {
+                        let container = text(&status["name"]);
+                        signs.push((name.clone(), format!("{reason}: container {container}: {}", text(&found["message"]))));
+                    }
+                }
+            }
+        }
+        if let Some(condition) = crate::cluster::condition(pod, "PodScheduled").filter(|it| it["status"] == "False") {
+            signs.push((name.clone(), text(&condition["message"])));
+        }
+    }
+    for event in objects.iter().filter(|object| object["kind"] == "Event" && object["type"] == "Warning") {
+        let about = text(&event["involvedObject"]["name"]);
+        let ours = pods.iter().any(|pod| pod["metadata"]["name"] == about.as_str())
+            || about == workload.name
+            || about.strip_prefix(workload.name.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        if ours {
+            signs.push((about, format!("{}: {}", text(&event["reason"]), text(&event["message"]))));
+        }
+    }
+    // The order of the table decides, not that of the signs: an OOM kill is also a crash loop.
+    CAUSES.iter().find_map(|kind| {
+        let (pod, evidence) = signs.iter().find(|(_, said)| kind.signs.iter().any(|sign| said.contains(sign)))?;
+        let fix = kind.fix.replace("NAMESPACE", &workload.namespace).replace("POD", pod).replace("RELEASE", release);
+        Some(Cause::new(kind, format!("{pod}: {}", evidence.trim_end_matches([' ', ':'])), fix))
+    })
+}
+
+fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|part| pod["status"][part].as_array().into_iter().flatten())
+}
+
+/// Says whether a pod belongs to a workload; between a Deployment and its pods stands a ReplicaSet named after it.
+fn owned_by(pod: &Value, workload: &Workload) -> bool {
+    let owners = pod["metadata"]["ownerReferences"].as_array();
+    pod["metadata"]["namespace"] == workload.namespace.as_str()
+        && owners.into_iter().flatten().any(|owner| {
+            let name = text(&owner["name"]);
+            match workload.kind {
+                WorkloadKind::Deployment => {
+                    owner["kind"] == "ReplicaSet"
+                        && name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == workload.name)
+                }
+                WorkloadKind::PersistentVolumeClaim => false,
+                kind => owner["kind"] == kind.to_string().as_str() && name == workload.name,
+            }
+        })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,151 @@
+//! The stage of the CustomResourceDefinitions: before any release, so that none depends on another's order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use semver::Version;
+use serde_json::{json, Value};
+
+use crate::chart::{crds_of, ChartError};
+use crate::cluster::{CrdRecord, CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, STACK_LABEL};
+use crate::exec::{ExecError, Invocation, Runner, Tool};
+use crate::plan::CrdPlan;
+use crate::render::{documents, ManifestError};
+use crate::{helm, kubectl};
+
+/// Label of CRDs: the version of the chart that they came from, so that no older one replaces them.
+const CHART_VERSION_LABEL: &str = "mlopsctl.dev/chart-version";
+const ESTABLISH_LIMIT: Duration = Duration::from_secs(90);
+
+/// Why the CRDs of a chart could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum CrdError {
+    /// The chart cannot be read.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// What the chart renders cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// helm or kubectl failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Objects are stored in a version that the new CRD does not have.
+    #[error("CRD {name}: objects are stored as {}, which the chart's version of it does not have", versions.join(", "))]
+    StoredVersion {
+        /// The CRD.
+        name: String,
+        /// The versions that would go.
+        versions: Vec<String>,
+    },
+}
+
+/// What happens to one CRD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrdVerdict {
+    /// It is applied.
+    Apply,
+    /// It is somebody else's, who is named.
+    Foreign(String),
+    /// The installed one is of a newer chart.
+    Newer(String),
+    /// These stored versions would go.
+    DropsVersions(Vec<String>),
+}
+
+/// Applies the CRDs of one chart. Returns what to record and a sentence for each CRD that was left alone.
+pub(super) async fn apply(runner: &Runner, stack: &str, plan: &CrdPlan) -> Result<(CrdRecord, Vec<String>), CrdError> {
+    let wanted = wanted(runner, plan).await?;
+    let names: Vec<String> = wanted.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok((CrdRecord { digest: plan.digest.clone(), names }, Vec::new()));
+    }
+    let call = kubectl::get(["customresourcedefinitions".to_owned()].into_iter().chain(names.iter().cloned()), None);
+    let installed: BTreeMap<String, Value> = kubectl::items(&runner.run(call).await?.stdout)
+        .into_iter()
+        .filter_map(|crd| Some((crd["metadata"]["name"].as_str()?.to_owned(), crd)))
+        .collect();
+    let (mut objects, mut notes) = (Vec::new(), Vec::new());
+    for mut crd in wanted {
+        let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        match judge(&crd, installed.get(&name), &plan.chart.version) {
+            CrdVerdict::Apply => {
+                label(&mut crd, stack, plan);
+                objects.push(crd);
+            }
+            CrdVerdict::Foreign(owner) => notes.push(format!("CRD {name} belongs to {owner} and is left alone")),
+            CrdVerdict::Newer(version) => notes.push(format!("CRD {name} is of chart version {version}, newer than {}, and is left alone", plan.chart.version)),
+            CrdVerdict::DropsVersions(versions) => return Err(CrdError::StoredVersion { name, versions }),
+        }
+    }
+    if !objects.is_empty() {
+        // Another manager's fields are those of an earlier install of the same chart.
+        runner.run(kubectl::apply(&objects, true).timeout(ESTABLISH_LIMIT)).await?;
+        let applied = objects.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(|name| format!("crd/{name}"));
+        let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=condition=Established", "--timeout=60s"]).args(applied);
+        runner.run(wait.timeout(ESTABLISH_LIMIT)).await?;
+    }
+    Ok((CrdRecord { digest: plan.digest.clone(), names }, notes))
+}
+
+/// Returns the CRDs of a chart: rendered where they stand in its templates, else from its `crds/` folders.
+pub(crate) async fn wanted(runner: &Runner, plan: &CrdPlan) -> Result<Vec<Value>, CrdError> {
+    let release = &plan.release;
+    match release.crds.as_ref().and_then(|spec| spec.render.as_ref()) {
+        None => Ok(crds_of(&plan.chart.path, &plan.chart.files)?),
+        Some(render) => {
+            let mut values = release.values.clone();
+            crate::render::merge(&mut values, Value::Object(render.clone()));
+            let call = helm::template(&release.name, &release.namespace, &plan.chart.path, &values, &release.api_versions, None);
+            let mut objects = documents(&runner.run(call).await?.stdout)?;
+            objects.retain(|object| object["kind"] == "CustomResourceDefinition");
+            Ok(objects)
+        }
+    }
+}
+
+/// Decides what happens to one CRD of a chart of `version`.
+pub fn judge(wanted: &Value, installed: Option<&Value>, version: &str) -> CrdVerdict {
+    let Some(installed) = installed else { return CrdVerdict::Apply };
+    let labels = &installed["metadata"]["labels"];
+    if labels[STACK_LABEL].is_null()
+        && let Some(owner) = foreign_owner(installed)
+    {
+        return CrdVerdict::Foreign(owner);
+    }
+    let number = |text: &str| Version::parse(text.trim_start_matches('v')).ok();
+    if let Some(found) = labels[CHART_VERSION_LABEL].as_str()
+        && let (Some(known), Some(new)) = (number(found), number(version))
+        && known > new
+    {
+        return CrdVerdict::Newer(found.to_owned());
+    }
+    let stored = installed["status"]["storedVersions"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let has = |version: &str| wanted["spec"]["versions"].as_array().into_iter().flatten().any(|it| it["name"] == version);
+    let gone: Vec<String> = stored.filter(|version| !has(version)).map(str::to_owned).collect();
+    if gone.is_empty() { CrdVerdict::Apply } else { CrdVerdict::DropsVersions(gone) }
+}
+
+/// Returns who owns a CRD that is not ours: a helm release, or K3s and Rancher by their own annotation.
+fn foreign_owner(crd: &Value) -> Option<String> {
+    let annotations = &crd["metadata"]["annotations"];
+    if let Some(release) = annotations["meta.helm.sh/release-name"].as_str() {
+        let namespace = annotations["meta.helm.sh/release-namespace"].as_str().unwrap_or("?");
+        return Some(format!("helm release {release} in {namespace}"));
+    }
+    annotations["objectset.rio.cattle.io/owner-name"].as_str().map(|owner| format!("{owner} of K3s or Rancher"))
+}
+
+fn label(crd: &mut Value, stack: &str, plan: &CrdPlan) {
+    let labels = &mut crd["metadata"]["labels"];
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    labels[STACK_LABEL] = json!(stack);
+    labels[CRD_RELEASE_LABEL] = json!(plan.release.name);
+    labels[CRD_DIGEST_LABEL] = json!(plan.digest);
+    labels[CHART_VERSION_LABEL] = json!(plan.chart.version.replace('+', "_"));
+    // helm would take these for its own.
+    if let Some(annotations) = crd["metadata"].get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|key, _| !key.starts_with("meta.helm.sh/"));
+    }
+}

@@ -1,0 +1,88 @@
+//! One look at everything that is not ready yet.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::cause::{find_cause, Cause};
+use crate::cluster::{is_true, readiness, workload_of, Readiness};
+use crate::exec::{ExecError, Runner};
+use crate::kubectl;
+use crate::render::{Workload, WorkloadKind};
+use crate::stack::ReadySpec;
+
+/// What a release waits for.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    /// The release.
+    pub(super) release: String,
+    /// Its namespace.
+    pub(super) namespace: String,
+    /// Its workloads.
+    pub(super) workloads: Vec<Workload>,
+    /// Further objects that must be ready.
+    pub(super) ready: Vec<ReadySpec>,
+}
+
+/// What one look at a release says.
+#[derive(Debug, Clone)]
+pub(super) enum Seen {
+    /// Everything is ready.
+    Ready,
+    /// Something is not; why, if the cluster tells.
+    Waiting { text: String, cause: Option<Cause> },
+}
+
+/// Looks at the namespaces of all watched releases, one call for each, and judges every release.
+pub(super) async fn look(runner: &Runner, watched: &[Watched]) -> Result<Vec<(String, Seen)>, ExecError> {
+    let namespaces: BTreeSet<&str> = watched
+        .iter()
+        .flat_map(|it| it.workloads.iter().map(|workload| workload.namespace.as_str()).chain([it.namespace.as_str()]))
+        .collect();
+    let mut objects = Vec::new();
+    for namespace in namespaces {
+        let kinds = "deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims,pods,events";
+        objects.extend(kubectl::items(&runner.run(kubectl::get([kinds], Some(namespace))).await?.stdout));
+    }
+    let mut seen = Vec::with_capacity(watched.len());
+    for it in watched {
+        let mut verdict = judge(it, &objects);
+        if matches!(verdict, Seen::Ready) {
+            verdict = look_at_conditions(runner, it).await?;
+        }
+        seen.push((it.release.clone(), verdict));
+    }
+    Ok(seen)
+}
+
+fn judge(watched: &Watched, objects: &[Value]) -> Seen {
+    let mut waiting: Option<(String, Option<Cause>)> = None;
+    for workload in &watched.workloads {
+        let live = objects.iter().find(|object| workload_of(object).as_ref() == Some(workload));
+        let state = live.map_or_else(|| Readiness::Waiting("it is not there yet".into()), readiness);
+        // A claim without a consumer waits by its class's own rule; a pod that needs it will say so.
+        let skip = workload.kind == WorkloadKind::PersistentVolumeClaim && matches!(state, Readiness::Waiting(_));
+        let (text, cause) = match state {
+            Readiness::Ready => continue,
+            _ if skip => continue,
+            Readiness::Waiting(why) => (format!("{workload}: {why}"), find_cause(&watched.release, workload, objects)),
+            Readiness::Failed(why) => (format!("{workload}: {why}"), Some(Cause::job_failed(workload, &why))),
+        };
+        if waiting.as_ref().is_none_or(|(_, known)| known.is_none() && cause.is_some()) {
+            waiting = Some((text, cause));
+        }
+    }
+    waiting.map_or(Seen::Ready, |(text, cause)| Seen::Waiting { text, cause })
+}
+
+async fn look_at_conditions(runner: &Runner, watched: &Watched) -> Result<Seen, ExecError> {
+    for spec in &watched.ready {
+        let call = kubectl::get([format!("{}/{}", spec.resource, spec.name)], Some(&watched.namespace));
+        let objects = kubectl::items(&runner.run(call).await?.stdout);
+        if !objects.first().is_some_and(|object| is_true(object, &spec.condition)) {
+            let text = format!("{}/{}: condition {} is not true", spec.resource, spec.name, spec.condition);
+            return Ok(Seen::Waiting { text, cause: None });
+        }
+    }
+    Ok(Seen::Ready)
+}

@@ -1,0 +1,158 @@
+//! The stages of a run: namespaces, lease, Secrets and CRDs, releases, removals, record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::crds::CrdError;
+use super::scheduler::{Scheduler, Waits};
+use super::secrets::SecretStepError;
+use super::{crds, namespaces, secrets};
+use crate::cluster::{CrdRecord, Lease, LeaseError, StackRecord};
+use crate::exec::{ExecError, Runner, Tools};
+use crate::helm;
+use crate::kubectl;
+use crate::plan::{Plan, Removal};
+use crate::report::{Event, Events, Stage, StepAction, StepReport};
+use crate::stack::{SecretContent, Stack};
+
+/// How long an uninstall may take.
+const UNINSTALL_LIMIT: Duration = Duration::from_secs(300);
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Environment<'a> {
+    /// Runs the tools.
+    pub runner: &'a Runner,
+    /// What the tools can do.
+    pub tools: &'a Tools,
+    /// The stack.
+    pub stack: &'a Stack,
+    /// The system namespace.
+    pub system: &'a str,
+    /// Who we are, for the Lease.
+    pub holder: String,
+    /// How long to wait for what.
+    pub waits: Waits,
+    /// Values of Secrets that a person typed in.
+    pub typed: BTreeMap<String, SecretContent>,
+    /// The record of the last run.
+    pub record: StackRecord,
+}
+
+/// Why a run ended before its releases.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The namespaces could not be made.
+    #[error("the namespaces could not be made")]
+    Namespaces(#[source] ExecError),
+    /// Another run is at work.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A Secret could not be made.
+    #[error("a Secret could not be made")]
+    Secrets(#[from] SecretStepError),
+    /// CRDs could not be applied.
+    #[error("the CRDs of {release} could not be applied")]
+    Crds {
+        /// The release whose chart brings them.
+        release: String,
+        /// Why.
+        source: CrdError,
+    },
+}
+
+/// Carries a plan out. A plan with nothing to do does not touch the cluster.
+pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -> Result<Vec<StepReport>, RunError> {
+    if plan.is_empty() {
+        let quiet = Scheduler {
+            runner: environment.runner,
+            tools: environment.tools,
+            waits: environment.waits,
+            lost: Arc::default(),
+            events,
+        };
+        return Ok(quiet.run(&plan.releases).await.0);
+    }
+    let Environment { runner, stack, system, .. } = &environment;
+    events.send(Event::Stage(Stage::Namespaces));
+    namespaces::apply(runner, &stack.id, &plan.namespaces).await.map_err(RunError::Namespaces)?;
+    let lease = Lease::acquire(runner, system, &stack.id, environment.holder.clone()).await?;
+    let result = stages(&environment, plan, events, &lease).await;
+    lease.release().await;
+    result
+}
+
+async fn stages(
+    environment: &Environment<'_>,
+    plan: &Plan,
+    events: &Events,
+    lease: &Lease,
+) -> Result<Vec<StepReport>, RunError> {
+    let Environment { runner, tools, stack, system, waits, typed, .. } = environment;
+    let mut record = environment.record.clone();
+    if !plan.secrets.is_empty() {
+        events.send(Event::Stage(Stage::Secrets));
+    }
+    if !plan.crds.is_empty() {
+        events.send(Event::Stage(Stage::Crds));
+    }
+    let (made, applied) = tokio::join!(
+        secrets::apply(runner, stack, &plan.secrets, typed),
+        apply_crds(runner, &stack.id, plan, events),
+    );
+    made?;
+    record.crds.extend(applied?);
+    record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
+
+    let scheduler = Scheduler { runner, tools, waits: *waits, lost: lease.lost_flag(), events };
+    let (mut reports, records) = scheduler.run(&plan.releases).await;
+    record.releases.extend(records);
+    if reports.iter().all(|report| report.action != StepAction::Failed) && !runner.is_interrupted() {
+        for removal in &plan.removals {
+            let report = remove(runner, removal, events).await;
+            if report.action == StepAction::Removed {
+                record.releases.remove(&removal.name);
+            }
+            reports.push(report);
+        }
+    }
+    // Without its record the next run reads the manifests instead: slower, not wrong.
+    let object = record.to_config_map(system, &stack.id);
+    let _ = runner.run(kubectl::apply(&[object], true).isolated()).await;
+    Ok(reports)
+}
+
+async fn apply_crds(runner: &Runner, stack: &str, plan: &Plan, events: &Events) -> Result<BTreeMap<String, CrdRecord>, RunError> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for crd_plan in plan.crds.clone() {
+        let (runner, stack) = (runner.clone(), stack.to_owned());
+        tasks.spawn(async move {
+            let release = crd_plan.release.name.clone();
+            (release, crds::apply(&runner, &stack, &crd_plan).await)
+        });
+    }
+    let mut records = BTreeMap::new();
+    while let Some(done) = tasks.join_next().await {
+        let Ok((release, result)) = done else { continue };
+        let (record, notes) = result.map_err(|source| RunError::Crds { release: release.clone(), source })?;
+        for note in notes {
+            events.send(Event::Note(note));
+        }
+        records.insert(release, record);
+    }
+    Ok(records)
+}
+
+/// Uninstalls a release that is not in the file any more.
+pub(crate) async fn remove(runner: &Runner, removal: &Removal, events: &Events) -> StepReport {
+    let started = std::time::Instant::now();
+    let Removal { name, namespace } = removal;
+    events.send(Event::Started { release: name.clone(), action: StepAction::Removed });
+    let result = runner.run(helm::uninstall(name, namespace, UNINSTALL_LIMIT)).await;
+    let cause = result.err().map(|error| super::Cause::of_helm(name, &error));
+    let action = if cause.is_none() { StepAction::Removed } else { StepAction::Failed };
+    let seconds = started.elapsed().as_secs_f64();
+    events.send(Event::Finished { release: name.clone(), action, seconds, cause: cause.clone() });
+    StepReport { release: name.clone(), namespace: namespace.clone(), action, seconds, cause }
+}

@@ -1,0 +1,249 @@
+//! A release starts the moment its own needs are met.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::cause::Cause;
+use super::poll::{look, Seen, Watched};
+use super::release::{self, Applied};
+use crate::cluster::ReleaseRecord;
+use crate::exec::{ExecError, Runner, Tools};
+use crate::plan::{Action, ReleasePlan};
+use crate::report::{Event, Events, StepAction, StepReport};
+use crate::stack::{Need, Until};
+
+/// How often the cluster is looked at while something is not ready.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// How long the scheduler waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// How long a cause that cannot heal by itself may last before the step is given up.
+    pub grace: Duration,
+    /// Releases that helm works on at the same time.
+    pub parallel: usize,
+}
+
+/// How far a release is.
+#[derive(Debug)]
+enum Phase {
+    Blocked,
+    Applying,
+    Waiting { deadline: Instant, cause: Option<(Cause, Instant)> },
+    Done(StepAction),
+}
+
+struct Step<'a> {
+    plan: &'a ReleasePlan,
+    phase: Phase,
+    started: Option<Instant>,
+    seconds: f64,
+    cause: Option<Cause>,
+    record: Option<ReleaseRecord>,
+}
+
+enum Message {
+    Applied(String, Result<Applied, Cause>),
+    Seen(Result<Vec<(String, Seen)>, ExecError>),
+}
+
+/// Runs all releases of a plan. Returns a report for each, in the plan's order, and the records of those that were applied.
+pub(super) struct Scheduler<'a> {
+    pub(super) runner: &'a Runner,
+    pub(super) tools: &'a Tools,
+    pub(super) waits: Waits,
+    pub(super) lost: Arc<AtomicBool>,
+    pub(super) events: &'a Events,
+}
+
+impl Scheduler<'_> {
+    pub(super) async fn run(&self, plans: &[ReleasePlan]) -> (Vec<StepReport>, BTreeMap<String, ReleaseRecord>) {
+        let mut steps: Vec<Step<'_>> = plans.iter().map(|plan| self.step(plan)).collect();
+        let mut tasks: JoinSet<Message> = JoinSet::new();
+        let mut looking = false;
+        loop {
+            self.start(&mut steps, &mut tasks);
+            if !looking && steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. })) {
+                looking = true;
+                self.look(&steps, &mut tasks);
+            }
+            let Some(message) = tasks.join_next().await else { break };
+            match message {
+                Ok(Message::Applied(name, result)) => self.applied(&mut steps, &name, result),
+                Ok(Message::Seen(result)) => {
+                    looking = false;
+                    self.seen(&mut steps, result);
+                }
+                // A task of ours ends early only by a bug; its release then stays unfinished and is reported so.
+                Err(_) => looking = false,
+            }
+        }
+        let records = steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect();
+        (steps.into_iter().map(Step::report).collect(), records)
+    }
+
+    fn step<'a>(&self, plan: &'a ReleasePlan) -> Step<'a> {
+        let phase = match plan.action {
+            Action::Unchanged { .. } => {
+                self.events.send(Event::Finished { release: plan.release.name.clone(), action: StepAction::Unchanged, seconds: 0.0, cause: None });
+                Phase::Done(StepAction::Unchanged)
+            }
+            _ => Phase::Blocked,
+        };
+        Step { plan, phase, started: None, seconds: 0.0, cause: None, record: None }
+    }
+
+    /// Starts what can start, skips what never will.
+    fn start(&self, steps: &mut [Step<'_>], tasks: &mut JoinSet<Message>) {
+        for index in 0..steps.len() {
+            if !matches!(steps[index].phase, Phase::Blocked) {
+                continue;
+            }
+            let name = steps[index].plan.release.name.clone();
+            if self.runner.is_interrupted() || self.lost.load(Ordering::SeqCst) {
+                self.finish(&mut steps[index], StepAction::Skipped, Some(Cause::interrupted(&name)));
+                continue;
+            }
+            let needs = &steps[index].plan.release.needs;
+            if let Some(need) = needs.iter().find(|need| steps.iter().any(|step| step.blocks_for_ever(need))) {
+                let cause = Cause::skipped(&need.release);
+                self.finish(&mut steps[index], StepAction::Skipped, Some(cause));
+                continue;
+            }
+            let met = needs.iter().all(|need| steps.iter().any(|step| step.meets(need)));
+            let busy = steps.iter().filter(|step| matches!(step.phase, Phase::Applying)).count();
+            if met && busy < self.waits.parallel {
+                let step = &mut steps[index];
+                step.phase = Phase::Applying;
+                step.started = Some(Instant::now());
+                self.events.send(Event::Started { release: name.clone(), action: step.action() });
+                let (runner, tools, plan) = (self.runner.clone(), self.tools.clone(), step.plan.clone());
+                tasks.spawn(async move { Message::Applied(name, release::apply(&runner, &tools, &plan).await) });
+            }
+        }
+    }
+
+    fn look(&self, steps: &[Step<'_>], tasks: &mut JoinSet<Message>) {
+        let waiting = steps.iter().filter(|step| matches!(step.phase, Phase::Waiting { .. }));
+        let watched: Vec<Watched> = waiting
+            .map(|step| Watched {
+                release: step.plan.release.name.clone(),
+                namespace: step.plan.release.namespace.clone(),
+                workloads: step.record.as_ref().map(|record| record.workloads.clone()).unwrap_or_default(),
+                ready: step.plan.release.ready.clone(),
+            })
+            .collect();
+        let runner = self.runner.clone();
+        tasks.spawn(async move {
+            let seen = look(&runner, &watched).await;
+            tokio::time::sleep(LOOK).await;
+            Message::Seen(seen)
+        });
+    }
+
+    fn applied(&self, steps: &mut [Step<'_>], name: &str, result: Result<Applied, Cause>) {
+        let Some(step) = steps.iter_mut().find(|step| step.plan.release.name == name) else { return };
+        match result {
+            Ok(applied) => {
+                step.record = Some(applied.record);
+                let limit = Duration::from_secs(u64::from(step.plan.release.timeout_seconds));
+                step.phase = Phase::Waiting { deadline: Instant::now() + limit, cause: None };
+                self.events.send(Event::Applied { release: name.to_owned() });
+            }
+            Err(cause) => self.finish(step, StepAction::Failed, Some(cause)),
+        }
+    }
+
+    fn seen(&self, steps: &mut [Step<'_>], result: Result<Vec<(String, Seen)>, ExecError>) {
+        // A look that failed says nothing; deadlines still count.
+        let seen = result.unwrap_or_default();
+        for step in steps.iter_mut() {
+            let Phase::Waiting { deadline, cause: known } = &step.phase else { continue };
+            let (deadline, known) = (*deadline, known.clone());
+            let name = step.plan.release.name.clone();
+            if self.runner.is_interrupted() {
+                self.finish(step, StepAction::Failed, Some(Cause::interrupted(&name)));
+                continue;
+            }
+            let verdict = seen.iter().find(|(release, _)| *release == name).map(|(_, verdict)| verdict);
+            match verdict {
+                Some(Seen::Ready) => {
+                    let action = step.action();
+                    self.finish(step, action, None);
+                }
+                Some(Seen::Waiting { text, cause }) => {
+                    self.events.send(Event::Waiting { release: name, text: text.clone(), cause: cause.clone() });
+                    let since = known.filter(|(known, _)| cause.as_ref().is_some_and(|cause| cause.code == known.code)).map(|(_, since)| since);
+                    let current = cause.clone().map(|cause| (cause, since.unwrap_or_else(Instant::now)));
+                    let hopeless = current.as_ref().filter(|(cause, since)| cause.permanent && since.elapsed() >= self.waits.grace);
+                    if let Some((cause, _)) = hopeless.cloned() {
+                        self.finish(step, StepAction::Failed, Some(cause));
+                    } else if Instant::now() >= deadline {
+                        let release = &step.plan.release;
+                        let late = cause.clone().unwrap_or_else(|| Cause::timeout(&release.namespace, release.timeout_seconds, text));
+                        self.finish(step, StepAction::Failed, Some(late));
+                    } else {
+                        step.phase = Phase::Waiting { deadline, cause: current };
+                    }
+                }
+                None if Instant::now() >= deadline => {
+                    let release = &step.plan.release;
+                    let late = Cause::timeout(&release.namespace, release.timeout_seconds, "the API server does not answer");
+                    self.finish(step, StepAction::Failed, Some(late));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn finish(&self, step: &mut Step<'_>, action: StepAction, cause: Option<Cause>) {
+        step.seconds = step.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+        step.cause.clone_from(&cause);
+        step.phase = Phase::Done(action);
+        let release = step.plan.release.name.clone();
+        self.events.send(Event::Finished { release, action, seconds: step.seconds, cause });
+    }
+}
+
+impl Step<'_> {
+    fn action(&self) -> StepAction {
+        match self.plan.action {
+            Action::Install => StepAction::Installed,
+            Action::Upgrade { .. } => StepAction::Upgraded,
+            Action::Repair { .. } => StepAction::Repaired,
+            Action::Unchanged { .. } => StepAction::Unchanged,
+            Action::Foreign { .. } => StepAction::Skipped,
+        }
+    }
+
+    fn meets(&self, need: &Need) -> bool {
+        self.plan.release.name == need.release
+            && match &self.phase {
+                Phase::Waiting { .. } => need.until == Until::Applied,
+                Phase::Done(action) => !matches!(action, StepAction::Failed | StepAction::Skipped),
+                Phase::Blocked | Phase::Applying => false,
+            }
+    }
+
+    fn blocks_for_ever(&self, need: &Need) -> bool {
+        self.plan.release.name == need.release && matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
+    }
+
+    fn report(self) -> StepReport {
+        let action = match self.phase {
+            Phase::Done(action) => action,
+            _ => StepAction::Failed,
+        };
+        StepReport {
+            release: self.plan.release.name.clone(),
+            namespace: self.plan.release.namespace.clone(),
+            action,
+            seconds: self.seconds,
+            cause: self.cause,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One run at a time: a Lease in the system namespace.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{json, Value};
+
+use super::{MANAGED_BY_LABEL, MANAGER, STACK_LABEL};
+use crate::exec::{ExecError, Runner};
+use crate::kubectl;
+
+/// The name of the Lease.
+const NAME: &str = "mlopsctl";
+/// A holder whose renewal does not move for this long on our clock is dead.
+const DURATION: Duration = Duration::from_secs(15);
+/// A third, so that two renewals may fail.
+const RENEW: Duration = Duration::from_secs(5);
+/// How often a foreign Lease is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why the Lease cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Another run is at work.
+    #[error("another run is at work on this stack: {holder}")]
+    Held {
+        /// Who it is: host, process id, a random part.
+        holder: String,
+    },
+    /// The API server could not be asked.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+}
+
+/// A Lease that is ours and renewed until it is given back.
+#[derive(Debug)]
+pub struct Lease {
+    runner: Runner,
+    namespace: String,
+    lost: Arc<AtomicBool>,
+    renewal: tokio::task::JoinHandle<()>,
+    holder: String,
+}
+
+impl Lease {
+    /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced.
+    pub async fn acquire(runner: &Runner, namespace: &str, stack: &str, holder: String) -> Result<Self, LeaseError> {
+        let mut object = take(runner, namespace, stack, &holder).await?;
+        let lost = Arc::new(AtomicBool::new(false));
+        let (flag, name, task_runner) = (Arc::clone(&lost), namespace.to_owned(), runner.clone());
+        let renewal = tokio::spawn(async move {
+            let mut renewed = Instant::now();
+            loop {
+                tokio::time::sleep(RENEW).await;
+                object["spec"]["renewTime"] = json!(now());
+                match task_runner.run(kubectl::replace(&object, &name).isolated().timeout(DURATION)).await {
+                    Ok(output) => {
+                        object = serde_json::from_str(&output.stdout).unwrap_or(object);
+                        renewed = Instant::now();
+                    }
+                    Err(error) if kubectl::conflict(&error) => flag.store(true, Ordering::SeqCst),
+                    Err(_) if renewed.elapsed() > DURATION => flag.store(true, Ordering::SeqCst),
+                    Err(_) => {}
+                }
+            }
+        });
+        Ok(Self { runner: runner.clone(), namespace: namespace.to_owned(), lost, renewal, holder })
+    }
+
+    /// Says whether the Lease could not be kept. Then no further step may start.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Returns a flag that [`Self::is_lost`] reads, for the scheduler.
+    pub fn lost_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lost)
+    }
+
+    /// Gives the Lease back. A failure costs the next run a wait, no more.
+    pub async fn release(self) {
+        self.renewal.abort();
+        // Read anew: the renewal may have been cut off between writing and noting the version.
+        let Ok(output) = self.runner.run(kubectl::get([format!("lease/{NAME}")], Some(&self.namespace)).isolated()).await else { return };
+        for mut object in kubectl::items(&output.stdout) {
+            if object["spec"]["holderIdentity"] == self.holder.as_str() {
+                object["spec"]["holderIdentity"] = json!("");
+                let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+            }
+        }
+    }
+}
+
+async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str) -> Result<Value, LeaseError> {
+    let mut seen: Option<(String, Instant)> = None;
+    loop {
+        let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
+        let attempt = match kubectl::items(&found.stdout).into_iter().next() {
+            None => runner.run(kubectl::create(&lease(namespace, stack, holder), namespace)).await,
+            Some(mut object) => {
+                let other = object["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                if !other.is_empty() {
+                    match &seen {
+                        Some((known, _)) if *known != version => return Err(LeaseError::Held { holder: other }),
+                        Some((_, since)) if since.elapsed() < DURATION => {
+                            tokio::time::sleep(LOOK).await;
+                            continue;
+                        }
+                        Some(_) => {}
+                        None => {
+                            seen = Some((version, Instant::now()));
+                            continue;
+                        }
+                    }
+                }
+                object["spec"] = lease(namespace, stack, holder)["spec"].take();
+                runner.run(kubectl::replace(&object, namespace)).await
+            }
+        };
+        match attempt {
+            Ok(output) => return Ok(serde_json::from_str(&output.stdout).unwrap_or_default()),
+            // Somebody was faster; the next look says who.
+            Err(error) if kubectl::already_exists(&error) || kubectl::conflict(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn lease(namespace: &str, stack: &str, holder: &str) -> Value {
+    let time = now();
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": NAME, "namespace": namespace, "labels": {MANAGED_BY_LABEL: MANAGER, STACK_LABEL: stack}},
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": DURATION.as_secs(),
+            "acquireTime": time,
+            "renewTime": time,
+        },
+    })
+}
+
+/// Returns the time as Kubernetes' `MicroTime` wants it.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}

@@ -1,0 +1,30 @@
+//! What the cluster says, and the little that `mlopsctl` keeps in it.
+
+mod api_error;
+mod lease;
+mod record;
+mod state;
+mod workload;
+
+pub use api_error::{classify, ApiFault};
+pub use lease::{Lease, LeaseError};
+pub use record::{CrdRecord, ReleaseRecord, StackRecord, RECORD_NAME};
+pub use state::{observe, ClusterState, NamespaceState, ReleaseState, ReleaseStatus, Scope};
+pub(crate) use state::workload_of;
+pub(crate) use workload::{condition, is_true};
+pub use workload::{readiness, Readiness};
+
+/// Label of namespaces, Secrets and CRDs: the id of the stack that they belong to.
+pub const STACK_LABEL: &str = "mlopsctl.dev/stack";
+/// Label of namespaces that `mlopsctl` created, and so may delete.
+pub const CREATED_LABEL: &str = "mlopsctl.dev/created";
+/// Label of Secrets: changes whenever the content does.
+pub const GENERATION_LABEL: &str = "mlopsctl.dev/generation";
+/// Label of CRDs: the digest of the set that they were applied with.
+pub const CRD_DIGEST_LABEL: &str = "mlopsctl.dev/digest";
+/// Label of CRDs: the release whose chart they came from.
+pub const CRD_RELEASE_LABEL: &str = "mlopsctl.dev/release";
+/// The usual label for who manages an object.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Our name in [`MANAGED_BY_LABEL`].
+pub const MANAGER: &str = "mlopsctl";

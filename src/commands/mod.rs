@@ -1,0 +1,38 @@
+//! One file per command: settings in, core called, result printed.
+
+mod config;
+mod down;
+mod init;
+mod lock;
+mod plan;
+mod preflight;
+pub(crate) mod prepare;
+mod render;
+mod shell;
+mod status;
+mod up;
+
+use crate::cli::{Command, ConfigCommand};
+use crate::error::CommandResult;
+use crate::settings::Settings;
+
+/// Runs a command.
+pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult {
+    match command {
+        Command::Init(args) => init::run(settings, &args).await,
+        Command::Preflight => preflight::run(settings).await,
+        Command::Plan(args) => plan::run(settings, &args).await,
+        Command::Up(args) => up::run(settings, &args).await,
+        Command::Install(args) => up::install(settings, &args).await,
+        Command::Upgrade(args) => up::upgrade(settings, &args).await,
+        Command::Status(args) => status::run(settings, &args).await,
+        Command::Down(args) => down::run(settings, &args).await,
+        Command::Render(args) => render::run(settings, &args).await,
+        Command::Config(ConfigCommand::Schema) => config::schema(settings),
+        Command::Config(ConfigCommand::Show) => config::show(settings),
+        Command::Config(ConfigCommand::Validate) => config::validate(settings),
+        Command::Lock(args) => lock::run(settings, &args).await,
+        Command::Completions { shell } => shell::completions(settings, shell),
+        Command::Man { output_dir } => shell::man(&output_dir),
+    }
+}

@@ -1,0 +1,167 @@
+//! `status`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::prepare::{catalog, config, runner, scope, stack};
+use crate::cli::StatusArgs;
+use crate::cluster::{observe, ClusterState, Readiness, STACK_LABEL};
+use crate::config::Config;
+use crate::error::{CommandError, CommandResult, ExitStatus};
+use crate::exec::Runner;
+use crate::printer::{OutputFormat, Tone};
+use crate::report::table;
+use crate::settings::Settings;
+use crate::stack::Stack;
+
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// The state of the stack.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusReport {
+    /// Every release is deployed and ready.
+    healthy: bool,
+    stack: String,
+    server_version: String,
+    releases: Vec<ReleaseStatus>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReleaseStatus {
+    release: String,
+    namespace: String,
+    chart: String,
+    /// None where it is not installed.
+    revision: Option<u64>,
+    /// helm's word, or `absent`.
+    status: String,
+    /// `up` made this revision.
+    managed: bool,
+    ready: usize,
+    workloads: usize,
+    /// What is not ready.
+    waiting: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+/// Shows releases, workloads, health and addresses.
+pub(super) async fn run(settings: &Settings, args: &StatusArgs) -> CommandResult {
+    let catalog = catalog(settings)?;
+    let loaded = config(settings, &catalog)?;
+    let stack = stack(settings, &loaded, &catalog, &BTreeMap::new())?;
+    let runner = runner(settings, loaded.config.cluster.context.as_deref())?;
+    loop {
+        let report = look(&runner, &stack, &loaded.config).await?;
+        show(settings, &report);
+        if !args.watch {
+            return Ok(if report.healthy { ExitStatus::Success } else { ExitStatus::Degraded });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WATCH) => settings.printer.say(""),
+            _ = tokio::signal::ctrl_c() => return Ok(ExitStatus::Interrupted),
+        }
+    }
+}
+
+async fn look(runner: &Runner, stack: &Stack, config: &Config) -> Result<StatusReport, CommandError> {
+    let state = observe(runner, &scope(stack)).await?;
+    let other = state.namespaces.values().find_map(|namespace| namespace.labels.get(STACK_LABEL).filter(|id| **id != stack.id));
+    let releases: Vec<ReleaseStatus> = stack.releases.iter().map(|release| release_status(release, &state, config)).collect();
+    Ok(StatusReport {
+        healthy: releases.iter().all(|it| it.status == "deployed" && it.waiting.is_empty()),
+        stack: other.unwrap_or(&stack.id).clone(),
+        server_version: state.server_version.clone(),
+        releases,
+    })
+}
+
+fn release_status(release: &crate::stack::Release, state: &ClusterState, config: &Config) -> ReleaseStatus {
+    let found = state.releases.get(&(release.namespace.clone(), release.name.clone()));
+    let recorded = state.record.as_ref().and_then(|record| record.releases.get(&release.name));
+    let workloads = recorded.map(|record| record.workloads.as_slice()).unwrap_or_default();
+    let mut waiting = Vec::new();
+    for workload in workloads.iter().filter(|_| found.is_some()) {
+        match state.workloads.get(workload) {
+            Some(Readiness::Ready) => {}
+            Some(Readiness::Waiting(why) | Readiness::Failed(why)) => waiting.push(format!("{workload}: {why}")),
+            None => waiting.push(format!("{workload}: gone")),
+        }
+    }
+    ReleaseStatus {
+        release: release.name.clone(),
+        namespace: release.namespace.clone(),
+        chart: recorded.map_or_else(|| release.chart.to_string(), |record| record.chart.clone()),
+        revision: found.map(|found| found.revision),
+        status: found.map_or_else(|| "absent".to_owned(), |found| found.status.to_string()),
+        managed: found.is_some_and(|found| found.digest_revision == Some(found.revision)),
+        ready: if found.is_some() { workloads.len() - waiting.len() } else { 0 },
+        workloads: workloads.len(),
+        waiting,
+        address: release.ui.as_ref().map(|ui| address(ui, &release.namespace, config)),
+    }
+}
+
+fn show(settings: &Settings, report: &StatusReport) {
+    let printer = settings.printer;
+    if printer.format() != OutputFormat::Text {
+        printer.json(report);
+        return;
+    }
+    let rows: Vec<Vec<String>> = report
+        .releases
+        .iter()
+        .map(|it| {
+            let tone = match it.status.as_str() {
+                "deployed" if it.waiting.is_empty() => Tone::Good,
+                "deployed" | "absent" => Tone::Warn,
+                _ => Tone::Bad,
+            };
+            let revision = it.revision.map_or_else(|| "-".to_owned(), |revision| if it.managed { revision.to_string() } else { format!("{revision}*") });
+            vec![
+                it.release.clone(),
+                it.namespace.clone(),
+                it.chart.clone(),
+                revision,
+                printer.paint(tone, &it.status),
+                format!("{}/{}", it.ready, it.workloads),
+                it.address.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    printer.data(&table(&["RELEASE", "NAMESPACE", "CHART", "REVISION", "STATUS", "READY", "ADDRESS"], &rows));
+    for it in &report.releases {
+        for text in &it.waiting {
+            printer.data(&format!("{} {}: {text}\n", printer.paint(Tone::Warn, "not ready:"), it.release));
+        }
+    }
+    if report.releases.iter().any(|it| it.revision.is_some() && !it.managed) {
+        printer.say("* made by another hand; `mlopsctl up` repairs it");
+    }
+}
+
+/// Returns where a UI is: its URL, or the command that brings it here.
+fn address(ui: &crate::stack::Ui, namespace: &str, config: &Config) -> String {
+    if config.domain.is_empty() {
+        format!("kubectl port-forward -n {namespace} svc/{} {}", ui.service, ui.port)
+    } else {
+        let scheme = if config.ingress.tls.mode == crate::config::TlsMode::None { "http" } else { "https" };
+        format!("{scheme}://{}.{}", ui.host, config.domain)
+    }
+}
+
+/// Returns a row for each UI: its name, its address, and the Secret that opens it.
+pub(super) fn ui_rows(stack: &Stack, config: &Config) -> Vec<Vec<String>> {
+    let with_ui = stack.releases.iter().filter_map(|release| release.ui.as_ref().map(|ui| (release, ui)));
+    with_ui
+        .map(|(release, ui)| {
+            let login = ui.login.as_ref().map_or_else(|| "-".to_owned(), |secret| format!("Secret {secret} in {}", release.namespace));
+            vec![ui.host.clone(), address(ui, &release.namespace, config), login]
+        })
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! `up`, `install` and `upgrade`.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::plan::show_summary;
+use super::prepare::{holder, Prepared};
+use crate::apply::{apply, Environment, Waits};
+use crate::cli::{InitArgs, InstallArgs, UpArgs};
+use crate::config::CredentialSource;
+use crate::error::{CommandError, CommandResult, ExitStatus};
+use crate::exec::Runner;
+use crate::plan::Plan;
+use crate::printer::{OutputFormat, Tone};
+use crate::report::{show_events, table, Events, RunReport, StepAction};
+use crate::settings::Settings;
+use crate::stack::SecretContent;
+
+/// Makes the cluster match the file.
+pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
+    let prepared = Prepared::new(settings).await?;
+    let plan = prepared.plan()?;
+    if !plan.removals.is_empty() {
+        let names: Vec<&str> = plan.removals.iter().map(|removal| removal.name.as_str()).collect();
+        confirm(args.yes, &format!("Remove {}, which the file does not have any more?", names.join(", ")))?;
+    }
+    carry_out(settings, args, prepared, plan).await
+}
+
+/// First use.
+pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandResult {
+    if !settings.config.exists() {
+        let init = InitArgs { yes: args.up.yes, domain: args.domain.clone(), profile: args.profile.clone(), ..InitArgs::default() };
+        super::init::run(settings, &init).await?;
+    }
+    let status = super::preflight::run_quietly(settings).await?;
+    if status != ExitStatus::Success {
+        return Ok(status);
+    }
+    run(settings, &args.up).await
+}
+
+/// Shows the plan, asks, then does it.
+pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult {
+    let prepared = Prepared::new(settings).await?;
+    let plan = prepared.plan()?;
+    if plan.is_empty() {
+        settings.printer.say("nothing to do");
+    } else {
+        show_summary(settings.printer, &plan);
+        confirm(args.yes, "Do this?")?;
+    }
+    carry_out(settings, args, prepared, plan).await
+}
+
+/// Asks on the terminal. Without one only `--yes` is an answer.
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CommandError> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(CommandError::usage(format!("no terminal to ask on: {question}")).hint("--yes answers it"));
+    }
+    match dialoguer::Confirm::new().with_prompt(question).default(false).interact() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done"))),
+        Err(error) => Err(CommandError::new(ExitStatus::Interrupted, error)),
+    }
+}
+
+async fn carry_out(settings: &Settings, args: &UpArgs, prepared: Prepared, plan: Plan) -> CommandResult {
+    let started = Instant::now();
+    let typed = ask_credentials(&prepared, &plan)?;
+    prepared.write_lock(settings);
+    let environment = Environment {
+        runner: &prepared.runner,
+        tools: &prepared.tools,
+        stack: &prepared.stack,
+        system: &prepared.loaded.config.namespaces.system,
+        holder: holder(),
+        waits: Waits { grace: Duration::from_secs(args.grace), parallel: usize::from(args.parallel) },
+        typed,
+        record: prepared.state.record.clone().unwrap_or_default(),
+    };
+    let (events, receiver) = Events::channel();
+    let reporter = tokio::spawn(show_events(receiver, settings.printer));
+    let watcher = tokio::spawn(watch_signals(prepared.runner.clone(), settings.printer));
+    let result = apply(environment, &plan, &events).await;
+    drop(events);
+    let _ = reporter.await;
+    watcher.abort();
+    if prepared.runner.is_interrupted() && result.is_err() {
+        return Err(interrupted());
+    }
+    let steps = result?;
+    let ok = steps.iter().all(|step| !matches!(step.action, StepAction::Failed | StepAction::Skipped));
+    let report = RunReport { command: "up", ok, seconds: started.elapsed().as_secs_f64(), steps, kept: Vec::new() };
+    if settings.printer.format() == OutputFormat::Text {
+        summarize(settings, &prepared, &report);
+    } else {
+        settings.printer.json(&report);
+    }
+    if prepared.runner.is_interrupted() {
+        return Err(interrupted());
+    }
+    Ok(if ok { ExitStatus::Success } else { ExitStatus::Failure })
+}
+
+fn interrupted() -> CommandError {
+    CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted")).hint("`mlopsctl up` goes on from here")
+}
+
+/// On the first signal no further step starts and running ones end by themselves; on the second they get SIGTERM.
+///
+/// A Ctrl-C on the terminal reaches helm too, which is in our process group and writes the release down as failed. A
+/// SIGTERM reaches only us and is passed on.
+pub(super) async fn watch_signals(runner: Runner, printer: crate::printer::Printer) {
+    use tokio::signal::unix::{signal, SignalKind};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    loop {
+        let passed_on = tokio::select! {
+            _ = interrupt.recv() => runner.is_interrupted(),
+            _ = terminate.recv() => true,
+        };
+        if !runner.is_interrupted() {
+            printer.complain(&format!("{} ending the running steps, once more to hurry", printer.paint(Tone::Warn, "interrupted:")));
+        }
+        runner.interrupt();
+        if passed_on {
+            runner.terminate();
+        }
+    }
+}
+
+/// Asks for what a person is to choose, where the file says so and the Secret does not exist yet.
+fn ask_credentials(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, SecretContent>, CommandError> {
+    let mut typed: BTreeMap<String, SecretContent> = BTreeMap::new();
+    if prepared.loaded.config.credentials.source != CredentialSource::Prompt {
+        return Ok(typed);
+    }
+    for secret in plan.secrets.iter().filter(|plan| plan.create).map(|plan| &plan.secret) {
+        for (key, rule) in &secret.keys {
+            let (Some(prompt), Some(random)) = (&rule.prompt, &rule.random) else { continue };
+            if !std::io::stdin().is_terminal() {
+                let message = format!("no terminal to ask on: {prompt} (Secret {}, key {key})", secret.name);
+                return Err(CommandError::usage(message).hint("make the Secret beforehand, or set `credentials.source: generate`"));
+            }
+            let minimum = random.minimum;
+            let answer = dialoguer::Password::new()
+                .with_prompt(format!("{prompt} (empty: random)"))
+                .allow_empty_password(true)
+                .with_confirmation("Once more", "They differ")
+                .validate_with(|text: &String| {
+                    let fits = text.is_empty() || (text.len() >= minimum && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric()));
+                    if fits { Ok(()) } else { Err(format!("{minimum} to 128 letters or digits")) }
+                })
+                .interact()
+                .map_err(|error| CommandError::new(ExitStatus::Interrupted, error))?;
+            let answer = SecretString::from(answer);
+            if !answer.expose_secret().is_empty() {
+                typed.entry(secret.name.clone()).or_default().insert(key.clone(), answer);
+            }
+        }
+    }
+    Ok(typed)
+}
+
+fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
+    let printer = settings.printer;
+    let count = |wanted: StepAction| report.steps.iter().filter(|step| step.action == wanted).count();
+    let actions = [StepAction::Installed, StepAction::Upgraded, StepAction::Repaired, StepAction::Unchanged, StepAction::Removed, StepAction::Failed, StepAction::Skipped];
+    let counted: Vec<String> =
+        actions.into_iter().filter(|action| count(*action) > 0).map(|action| format!("{} {}", count(action), action.name())).collect();
+    printer.complain(&format!("{} in {:.1}s", counted.join(", "), report.seconds));
+    if !report.ok {
+        printer.say("`mlopsctl up` goes on from here once the cause is mended");
+        return;
+    }
+    let rows = super::status::ui_rows(&prepared.stack, &prepared.loaded.config);
+    if !rows.is_empty() && report.steps.iter().any(|step| step.action == StepAction::Installed) {
+        printer.say("");
+        printer.say(table(&["UI", "ADDRESS", "LOGIN"], &rows).trim_end());
+        printer.say("\n`mlopsctl status` shows how it is");
+    }
+}

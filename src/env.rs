@@ -1,0 +1,36 @@
+//! The one place that reads the environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The names of the environment variables that `mlopsctl` reads by itself.
+///
+/// Variables that belong to a flag (`MLOPSCTL_CONFIG` and others) are read by clap and stand in `--help`.
+#[derive(Debug)]
+pub struct EnvVars;
+
+impl EnvVars {
+    /// A list of kubeconfig files, as `kubectl` reads it.
+    pub const KUBECONFIG: &'static str = "KUBECONFIG";
+    /// Any non-empty value switches colour off (<https://no-color.org>).
+    pub const NO_COLOR: &'static str = "NO_COLOR";
+    /// Set by CI systems; switches progress bars off.
+    pub const CI: &'static str = "CI";
+}
+
+/// Returns the value of a variable, if it is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn get(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns the folder for cached charts, `$XDG_CACHE_HOME/mlopsctl` or the platform's equivalent.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("mlopsctl"))
+}
+
+/// Returns the user's home folder.
+pub(crate) fn home_dir() -> Option<PathBuf> {
+    etcetera::home_dir().ok()
+}

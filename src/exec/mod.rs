@@ -1,0 +1,9 @@
+//! Running `helm` and `kubectl`.
+
+mod invocation;
+mod runner;
+mod tools;
+
+pub use invocation::{Invocation, Signals, Stdin, Tool};
+pub use runner::{ExecError, Output, Runner, Target};
+pub use tools::{ToolError, ToolPaths, Tools, MINIMUM_HELM};

@@ -1,0 +1,98 @@
+//! Finding the tools and asking what they can do.
+
+use std::path::PathBuf;
+
+use semver::Version;
+
+use super::invocation::{Invocation, Tool};
+use super::runner::{ExecError, Runner};
+
+/// The oldest helm that is supported: `upgrade --labels`, `--take-ownership` and OCI by digest are all there.
+pub const MINIMUM_HELM: Version = Version::new(3, 19, 0);
+
+/// Where the executables are.
+#[derive(Debug, Clone)]
+pub struct ToolPaths {
+    /// The `helm` executable.
+    pub helm: PathBuf,
+    /// The `kubectl` executable.
+    pub kubectl: PathBuf,
+}
+
+/// Why the tools cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// An executable is not on `PATH`.
+    #[error("`{tool}` was not found{}", given.as_ref().map_or_else(|| " on PATH".into(), |path| format!(" at {}", path.display())))]
+    NotFound {
+        /// The missing tool.
+        tool: Tool,
+        /// The path that was asked for by flag, if any.
+        given: Option<PathBuf>,
+    },
+    /// helm is older than [`MINIMUM_HELM`].
+    #[error("helm {found} is too old, {MINIMUM_HELM} or newer is needed")]
+    TooOld {
+        /// The version that was found.
+        found: Version,
+    },
+    /// The tool does not answer as it should.
+    #[error("`{tool}` does not tell its version: {answer}")]
+    Unreadable {
+        /// The tool.
+        tool: Tool,
+        /// What it said.
+        answer: String,
+    },
+    /// The tool could not be run.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+}
+
+impl ToolPaths {
+    /// Finds both executables, on `PATH` or where the flags say.
+    pub fn find(helm: Option<PathBuf>, kubectl: Option<PathBuf>) -> Result<Self, ToolError> {
+        Ok(Self { helm: find(Tool::Helm, helm)?, kubectl: find(Tool::Kubectl, kubectl)? })
+    }
+}
+
+fn find(tool: Tool, given: Option<PathBuf>) -> Result<PathBuf, ToolError> {
+    let wanted = given.clone().unwrap_or_else(|| PathBuf::from(tool.name()));
+    which::which(wanted).map_err(|_| ToolError::NotFound { tool, given })
+}
+
+/// What was found out about the tools, once per run.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// helm's version.
+    pub helm: Version,
+    /// kubectl's version.
+    pub kubectl: Version,
+}
+
+impl Tools {
+    /// Asks both tools for their versions.
+    pub async fn probe(runner: &Runner) -> Result<Self, ToolError> {
+        let helm = Invocation::new(Tool::Helm, ["version", "--template", "{{.Version}}"]);
+        let kubectl = Invocation::new(Tool::Kubectl, ["version", "--client", "-o", "json"]);
+        let (helm, kubectl) = tokio::join!(runner.run(helm), runner.run(kubectl));
+        let helm = parse(Tool::Helm, &helm?.stdout)?;
+        if helm < MINIMUM_HELM {
+            return Err(ToolError::TooOld { found: helm });
+        }
+        let answer = kubectl?.stdout;
+        let json: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+        let kubectl = parse(Tool::Kubectl, json["clientVersion"]["gitVersion"].as_str().unwrap_or(&answer))?;
+        Ok(Self { helm, kubectl })
+    }
+
+    /// Says whether helm is of the fourth generation, whose flags differ.
+    pub fn is_helm4(&self) -> bool {
+        self.helm.major >= 4
+    }
+}
+
+fn parse(tool: Tool, answer: &str) -> Result<Version, ToolError> {
+    let text = answer.trim().trim_start_matches('v');
+    Version::parse(text).map_err(|_| ToolError::Unreadable { tool, answer: answer.trim().to_owned() })
+}

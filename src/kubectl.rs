@@ -1,0 +1,102 @@
+//! kubectl's arguments and what it answers.
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::exec::{ExecError, Invocation, Stdin, Tool};
+
+/// The field manager of everything that `mlopsctl` applies by itself.
+pub const FIELD_MANAGER: &str = "mlopsctl";
+
+/// Returns a call that reads objects as JSON. Missing ones are left out.
+pub fn get<S: Into<String>>(resources: impl IntoIterator<Item = S>, namespace: Option<&str>) -> Invocation {
+    let call = Invocation::new(Tool::Kubectl, ["get", "--ignore-not-found", "-o", "json"]);
+    in_namespace(call, namespace).args(resources)
+}
+
+/// Returns a call that reads only names and labels, as the server's table: a thousandth of the objects' size.
+pub fn get_labels(resource: &str) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["get", resource, "--all-namespaces", "--show-labels", "--no-headers"])
+}
+
+/// Returns a call that applies objects server-side as [`FIELD_MANAGER`].
+pub fn apply(objects: &[Value], force: bool) -> Invocation {
+    let call = Invocation::new(Tool::Kubectl, ["apply", "--server-side", "--field-manager", FIELD_MANAGER, "-f", "-"]);
+    let call = if force { call.arg("--force-conflicts") } else { call };
+    call.stdin(Stdin::Plain(list(objects)))
+}
+
+/// Returns a call that creates one object. Never `apply` for Secrets, whose annotation would keep the content.
+pub fn create(object: &Value, namespace: &str) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["create", "-f", "-", "-o", "json", "--namespace", namespace])
+        .stdin(Stdin::Secret(SecretString::from(object.to_string())))
+}
+
+/// Returns a call that replaces one object; its `resourceVersion` guards against another writer.
+pub fn replace(object: &Value, namespace: &str) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["replace", "-f", "-", "-o", "json", "--namespace", namespace])
+        .stdin(Stdin::Secret(SecretString::from(object.to_string())))
+}
+
+/// Returns a call that deletes objects, each as `kind/name`, without waiting for finalizers.
+pub fn delete<S: Into<String>>(objects: impl IntoIterator<Item = S>, namespace: Option<&str>) -> Invocation {
+    let call = Invocation::new(Tool::Kubectl, ["delete", "--ignore-not-found", "--wait=false"]);
+    in_namespace(call, namespace).args(objects)
+}
+
+/// Returns the objects of an answer: one object, a list, or nothing.
+pub fn items(stdout: &str) -> Vec<Value> {
+    let mut answer: Value = serde_json::from_str(stdout).unwrap_or_default();
+    match answer.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ if answer.is_object() => vec![answer],
+        _ => Vec::new(),
+    }
+}
+
+/// One row of [`get_labels`].
+#[derive(Debug, Clone)]
+pub struct LabelRow {
+    /// The namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// The labels.
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Reads the table of [`get_labels`]. Cluster-scoped objects have no namespace column.
+pub fn label_rows(stdout: &str, namespaced: bool) -> Vec<LabelRow> {
+    stdout
+        .lines()
+        .filter_map(|line| {
+            let mut columns = line.split_whitespace();
+            let namespace = if namespaced { columns.next()?.to_owned() } else { String::new() };
+            let name = columns.next()?.to_owned();
+            let labels = columns.last().unwrap_or_default();
+            let labels = labels.split(',').filter_map(|label| label.split_once('=')).map(|(key, value)| (key.into(), value.into()));
+            Some(LabelRow { namespace, name, labels: labels.collect() })
+        })
+        .collect()
+}
+
+/// Says whether the server refused because the object exists.
+pub fn already_exists(error: &ExecError) -> bool {
+    error.stderr().contains("AlreadyExists") || error.stderr().contains("already exists")
+}
+
+/// Says whether the server refused because somebody else wrote in between.
+pub fn conflict(error: &ExecError) -> bool {
+    error.stderr().contains("Conflict") || error.stderr().contains("the object has been modified")
+}
+
+fn in_namespace(call: Invocation, namespace: Option<&str>) -> Invocation {
+    match namespace {
+        Some(namespace) => call.args(["--namespace", namespace]),
+        None => call,
+    }
+}
+
+fn list(objects: &[Value]) -> String {
+    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}

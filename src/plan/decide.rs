@@ -1,0 +1,91 @@
+//! What a release needs, from what it should be and what it is.
+
+use std::collections::BTreeMap;
+
+use crate::cluster::{Readiness, ReleaseRecord, ReleaseState, ReleaseStatus};
+use crate::render::Workload;
+
+/// What is to be done with a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It is not there.
+    Install,
+    /// It is there and should be another.
+    Upgrade {
+        /// The revision in force.
+        from: u64,
+    },
+    /// It is not as we left it.
+    Repair {
+        /// What is wrong with it.
+        reason: String,
+        /// What comes before the upgrade.
+        recovery: Option<Recovery>,
+    },
+    /// It is as it should be, and was looked at.
+    Unchanged {
+        /// Its revision.
+        revision: u64,
+    },
+    /// Somebody else made it; it is not touched.
+    Foreign {
+        /// Its revision.
+        revision: u64,
+    },
+}
+
+/// What gets a release out of a state that helm refuses to upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// Go back to the newest revision that was in force.
+    RollBack {
+        /// That revision.
+        revision: u64,
+    },
+    /// Remove what is left of it. Volumes of StatefulSets stay.
+    Uninstall,
+}
+
+/// Decides what a release needs. `digest` is what it should be, `record` what it was made of.
+pub fn decide(
+    digest: &str,
+    state: Option<&ReleaseState>,
+    record: Option<&ReleaseRecord>,
+    workloads: &BTreeMap<Workload, Readiness>,
+) -> Action {
+    let Some(state) = state else { return Action::Install };
+    let repair = |reason: String, recovery| Action::Repair { reason, recovery };
+    match state.status {
+        ReleaseStatus::Uninstalled | ReleaseStatus::Superseded => return Action::Install,
+        ReleaseStatus::PendingInstall | ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => {
+            let recovery = match state.good_revision {
+                Some(revision) => Recovery::RollBack { revision },
+                None => Recovery::Uninstall,
+            };
+            return repair(format!("a run was cut off, revision {} is {}", state.revision, state.status), Some(recovery));
+        }
+        ReleaseStatus::Uninstalling => return repair("an uninstall was cut off".into(), Some(Recovery::Uninstall)),
+        ReleaseStatus::Failed | ReleaseStatus::Unknown | ReleaseStatus::Deployed => {}
+    }
+    let Some(known) = &state.digest else { return Action::Foreign { revision: state.revision } };
+    if state.status != ReleaseStatus::Deployed {
+        return repair(format!("revision {} is {}", state.revision, state.status), None);
+    }
+    if state.digest_revision != Some(state.revision) {
+        return repair(format!("revision {} was made by another hand", state.revision), None);
+    }
+    if known != digest {
+        return Action::Upgrade { from: state.revision };
+    }
+    let Some(record) = record.filter(|record| record.revision == state.revision) else {
+        return repair("its workloads are not on record".into(), None);
+    };
+    for workload in &record.workloads {
+        match workloads.get(workload) {
+            Some(Readiness::Ready) => {}
+            Some(Readiness::Waiting(why) | Readiness::Failed(why)) => return repair(format!("{workload} is not ready: {why}"), None),
+            None => return repair(format!("{workload} is gone"), None),
+        }
+    }
+    Action::Unchanged { revision: state.revision }
+}

@@ -1,0 +1,101 @@
+//! What goes to standard output, what to standard error, and whether in colour.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+/// The form of a command's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON document per line: events while they happen, the result last.
+    Ndjson,
+}
+
+/// How a word is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Done.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Failed.
+    Bad,
+    /// Less important.
+    Dim,
+}
+
+/// Writes. The result of a command is data and goes to standard output; all else is talk and goes to standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    format: OutputFormat,
+    quiet: bool,
+    color: bool,
+    bars: bool,
+}
+
+impl Printer {
+    /// Returns a printer. Colour and bars need a terminal; `NO_COLOR` and `CI` switch them off.
+    pub fn new(format: OutputFormat, quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let color = terminal && crate::env::get(crate::env::EnvVars::NO_COLOR).is_none();
+        let bars = terminal && !quiet && crate::env::get(crate::env::EnvVars::CI).is_none();
+        Self { format, quiet, color, bars }
+    }
+
+    /// Returns the form of the result.
+    pub fn format(self) -> OutputFormat {
+        self.format
+    }
+
+    /// Says whether live lines are drawn.
+    pub fn draws_bars(self) -> bool {
+        self.bars && self.format != OutputFormat::Ndjson
+    }
+
+    /// Says whether events go to standard output.
+    pub fn streams_events(self) -> bool {
+        self.format == OutputFormat::Ndjson
+    }
+
+    /// Writes a result. A closed pipe is the reader's choice, not an error.
+    pub fn data(self, text: &str) {
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes a result as JSON: one line where events stream, indented otherwise.
+    pub fn json(self, value: &impl serde::Serialize) {
+        let text = if self.streams_events() { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) };
+        self.data(&format!("{}\n", text.unwrap_or_default()));
+    }
+
+    /// Writes a line of talk, unless quiet.
+    pub fn say(self, line: &str) {
+        if !self.quiet {
+            self.complain(line);
+        }
+    }
+
+    /// Writes a line of talk even if quiet.
+    pub fn complain(self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Returns a word in the colour of its tone.
+    pub fn paint(self, tone: Tone, word: &str) -> String {
+        if !self.color {
+            return word.to_owned();
+        }
+        let style = match tone {
+            Tone::Good => Style::new().fg_color(Some(AnsiColor::Green.into())).bold(),
+            Tone::Warn => Style::new().fg_color(Some(AnsiColor::Yellow.into())).bold(),
+            Tone::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+            Tone::Dim => Style::new().dimmed(),
+        };
+        format!("{style}{word}{style:#}")
+    }
+}

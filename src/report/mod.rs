@@ -1,0 +1,11 @@
+//! What a run tells: events while it goes, a report at its end.
+
+mod event;
+mod human;
+mod lines;
+mod table;
+
+pub use event::{Event, Events, Receiver, Stage};
+pub use human::show as show_events;
+pub use lines::{RunReport, StepAction, StepReport, write_event};
+pub use table::table;

@@ -1,0 +1,16 @@
+//! What the stack is made of: `stack.yaml`, resolved for one config.
+
+mod catalog;
+mod context;
+mod resolve;
+mod secrets;
+mod source;
+
+pub use catalog::{
+    Alphabet, ChartSpec, CrdSpec, KeyRule, NeedSpec, RandomRule, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui, Until,
+};
+pub use context::Context;
+pub use resolve::{resolve, ChartRef, Namespace, Need, Release, Secret, Stack, StackError};
+pub use secrets::{derive_keys, random_text, SecretContent, SecretError};
+pub(crate) use source::read_folder;
+pub use source::{SourceError, StackSource};

@@ -1,0 +1,3 @@
+module mlopsctl/tests/cluster
+
+go 1.26.0
