@@ -10,8 +10,7 @@ use std::path::PathBuf;
 pub struct EnvVars;
 
 impl EnvVars {
-    /// A list of kubeconfig files, as `kubectl` reads it.
-    pub const KUBECONFIG: &'static str = "KUBECONFIG";
+
     /// Any non-empty value switches colour off (<https://no-color.org>).
     pub const NO_COLOR: &'static str = "NO_COLOR";
     /// Set by CI systems; switches progress bars off.
@@ -28,9 +27,4 @@ pub(crate) fn get(name: &str) -> Option<OsString> {
 pub(crate) fn cache_dir() -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
     etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("mlopsctl"))
-}
-
-/// Returns the user's home folder.
-pub(crate) fn home_dir() -> Option<PathBuf> {
-    etcetera::home_dir().ok()
 }

@@ -75,9 +75,11 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
         return Ok(quiet.run(&plan.releases).await.0);
     }
     let Environment { runner, stack, system, .. } = &environment;
-    events.send(Event::Stage(Stage::Namespaces));
+    if !plan.namespaces.is_empty() {
+        events.send(Event::Stage(Stage::Namespaces));
+    }
     namespaces::apply(runner, &stack.id, &plan.namespaces).await.map_err(RunError::Namespaces)?;
-    let lease = Lease::acquire(runner, system, &stack.id, environment.holder.clone()).await?;
+    let lease = Lease::acquire(runner, system, &stack.id, environment.holder.clone(), |note| events.send(Event::Note(note))).await?;
     let result = stages(&environment, plan, events, &lease).await;
     lease.release().await;
     result

@@ -44,9 +44,10 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced.
-    pub async fn acquire(runner: &Runner, namespace: &str, stack: &str, holder: String) -> Result<Self, LeaseError> {
-        let mut object = take(runner, namespace, stack, &holder).await?;
+    /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced. `note`
+    /// gets a sentence where that takes time.
+    pub async fn acquire(runner: &Runner, namespace: &str, stack: &str, holder: String, note: impl Fn(String)) -> Result<Self, LeaseError> {
+        let mut object = take(runner, namespace, stack, &holder, note).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let (flag, name, task_runner) = (Arc::clone(&lost), namespace.to_owned(), runner.clone());
         let renewal = tokio::spawn(async move {
@@ -92,7 +93,7 @@ impl Lease {
     }
 }
 
-async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str) -> Result<Value, LeaseError> {
+async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str, note: impl Fn(String)) -> Result<Value, LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
@@ -110,6 +111,7 @@ async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str) -> Re
                         }
                         Some(_) => {}
                         None => {
+                            note(format!("another run holds the lease: {other}; waiting up to {}s to see whether it lives", DURATION.as_secs()));
                             seen = Some((version, Instant::now()));
                             continue;
                         }

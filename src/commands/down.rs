@@ -13,7 +13,7 @@ use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::kubectl;
 use crate::plan::{PlanError, Removal};
 use crate::printer::{OutputFormat, Printer};
-use crate::report::{show_events, table, Events, RunReport, StepAction, StepReport};
+use crate::report::{show_events, table, Events, Kept, RunReport, StepAction, StepReport};
 use crate::settings::Settings;
 use crate::stack::Stack;
 
@@ -25,12 +25,22 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(90);
 struct Inventory {
     /// Releases in the order of removal.
     removals: Vec<Removal>,
-    /// Volume claims of our releases: namespace, name, size.
-    claims: Vec<(String, String, String)>,
+    /// Volume claims of our releases.
+    claims: Vec<Claim>,
     /// Secrets that we made: namespace and name.
     secrets: Vec<(String, String)>,
     /// CRDs that we applied.
     crds: Vec<String>,
+}
+
+/// A volume claim.
+#[derive(Debug, Clone)]
+struct Claim {
+    namespace: String,
+    name: String,
+    size: String,
+    /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
+    goes_with_release: bool,
 }
 
 /// Takes the stack away.
@@ -51,7 +61,7 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
     let mut steps = Vec::new();
     let mut kept = Vec::new();
     if state.namespaces.contains_key(system) {
-        let lease = Lease::acquire(&runner, system, &stack.id, holder()).await;
+        let lease = Lease::acquire(&runner, system, &stack.id, holder(), |note| settings.printer.say(&note)).await;
         let lease = lease.map_err(|error| CommandError::from(crate::apply::RunError::from(error)))?;
         let watcher = tokio::spawn(watch_signals(runner.clone(), settings.printer));
         let result = take_away(settings, &runner, &stack, &inventory, args.purge, &mut steps, &mut kept).await;
@@ -66,9 +76,7 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
     let report = RunReport { command: "down", ok: complete, seconds: started.elapsed().as_secs_f64(), steps, kept };
     if settings.printer.format() == OutputFormat::Text {
         settings.printer.complain(&format!("{} removed in {:.1}s", report.steps.len(), report.seconds));
-        for text in &report.kept {
-            settings.printer.say(&format!("        kept {text}"));
-        }
+        show_kept(settings.printer, &report.kept);
     } else {
         settings.printer.json(&report);
     }
@@ -101,8 +109,13 @@ async fn take_inventory(runner: &Runner, stack: &Stack, state: &ClusterState) ->
             let instance = claim["metadata"]["labels"]["app.kubernetes.io/instance"].as_str().unwrap_or_default();
             if names.iter().any(|name| instance == name || instance.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))) {
                 let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-                let size = text(&claim["status"]["capacity"]["storage"]);
-                inventory.claims.push((namespace.clone(), text(&claim["metadata"]["name"]), size));
+                let annotations = &claim["metadata"]["annotations"];
+                inventory.claims.push(Claim {
+                    namespace: namespace.clone(),
+                    name: text(&claim["metadata"]["name"]),
+                    size: text(&claim["status"]["capacity"]["storage"]),
+                    goes_with_release: annotations["meta.helm.sh/release-name"].is_string() && annotations["helm.sh/resource-policy"] != "keep",
+                });
             }
         }
         let selector = format!("{STACK_LABEL}={}", stack.id);
@@ -139,7 +152,9 @@ async fn show_inventory(printer: Printer, runner: &Runner, inventory: &Inventory
     let mut rows: Vec<Vec<String>> = Vec::new();
     let fate = |purged: bool| if purged { "delete".to_owned() } else { "keep".to_owned() };
     rows.extend(inventory.removals.iter().map(|it| vec!["uninstall".to_owned(), format!("release {}", it.name), it.namespace.clone()]));
-    rows.extend(inventory.claims.iter().map(|(namespace, name, size)| vec![fate(purge), format!("volume {name} ({size})"), namespace.clone()]));
+    rows.extend(inventory.claims.iter().map(|claim| {
+        vec![fate(purge || claim.goes_with_release), format!("volume {} ({})", claim.name, claim.size), claim.namespace.clone()]
+    }));
     rows.extend(inventory.secrets.iter().map(|(namespace, name)| {
         vec![fate(purge || !keeps_secrets(inventory, namespace)), format!("Secret {name}"), namespace.clone()]
     }));
@@ -155,7 +170,7 @@ async fn show_inventory(printer: Printer, runner: &Runner, inventory: &Inventory
 
 /// Secrets stay where a volume stays, whose data they open.
 fn keeps_secrets(inventory: &Inventory, namespace: &str) -> bool {
-    inventory.claims.iter().any(|(found, _, _)| found == namespace)
+    inventory.claims.iter().any(|claim| claim.namespace == namespace && !claim.goes_with_release)
 }
 
 fn ask(args: &DownArgs, stack: &Stack, inventory: &Inventory) -> Result<(), CommandError> {
@@ -186,7 +201,7 @@ async fn take_away(
     inventory: &Inventory,
     purge: bool,
     steps: &mut Vec<StepReport>,
-    kept: &mut Vec<String>,
+    kept: &mut Vec<Kept>,
 ) -> Result<(), CommandError> {
     let (events, receiver) = Events::channel();
     let reporter = tokio::spawn(show_events(receiver, settings.printer));
@@ -201,25 +216,25 @@ async fn take_away(
         let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/managed-by=Helm", removal.name);
         runner.run(kubectl::delete(["jobs"], Some(&removal.namespace)).args(["--selector", &selector])).await?;
     }
-    for (namespace, name, size) in &inventory.claims {
+    for claim in &inventory.claims {
         if purge {
-            runner.run(kubectl::delete([format!("persistentvolumeclaim/{name}")], Some(namespace))).await?;
-        } else {
-            kept.push(format!("volume {name} ({size}) in {namespace}"));
+            runner.run(kubectl::delete([format!("persistentvolumeclaim/{}", claim.name)], Some(&claim.namespace))).await?;
+        } else if !claim.goes_with_release {
+            kept.push(kept_object("PersistentVolumeClaim", &claim.namespace, &claim.name, "data is kept"));
         }
     }
     for (namespace, name) in &inventory.secrets {
         if purge || !keeps_secrets(inventory, namespace) {
             runner.run(kubectl::delete([format!("secret/{name}")], Some(namespace))).await?;
         } else {
-            kept.push(format!("Secret {name} in {namespace}"));
+            kept.push(kept_object("Secret", namespace, name, "it opens a volume that is kept"));
         }
     }
     for name in &inventory.crds {
         if !purge {
-            kept.push(format!("CRD {name}"));
+            kept.push(kept_object("CustomResourceDefinition", "", name, "deleting it would delete everybody's objects of its kind"));
         } else if let Some(object) = first_instance(runner, name).await? {
-            kept.push(format!("CRD {name}, since {object} still uses it"));
+            kept.push(kept_object("CustomResourceDefinition", "", name, &format!("{object} is of its kind")));
         } else {
             runner.run(kubectl::delete([format!("customresourcedefinition/{name}")], None)).await?;
         }
@@ -266,8 +281,8 @@ async fn first_instance(runner: &Runner, crd: &str) -> Result<Option<String>, Ex
 }
 
 /// Deletes the namespaces that we created and that are empty. Returns a sentence for each that stays.
-async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<String>, CommandError> {
-    let mut kept = Vec::new();
+async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<Kept>, CommandError> {
+    let mut kept: Vec<Kept> = Vec::new();
     if state.namespaces.is_empty() {
         return Ok(kept);
     }
@@ -275,23 +290,40 @@ async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<
     let kinds: Vec<&str> = listed.stdout.lines().filter(|kind| !kind.starts_with("events")).collect();
     for (name, namespace) in &state.namespaces {
         if !namespace.labels.contains_key(CREATED_LABEL) {
-            kept.push(format!("namespace {name}, which existed before"));
+            kept.push(kept_object("Namespace", "", name, "it was there before"));
             continue;
         }
         let left = drain(runner, name, &kinds).await?;
         if let Some(object) = left.first() {
-            kept.push(format!("namespace {name}, which holds {object}{}", if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() }));
+            let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
+            kept.push(kept_object("Namespace", "", name, &format!("it holds {object}{more}")));
         } else {
             runner.run(kubectl::delete([format!("namespace/{name}")], None)).await?;
         }
     }
-    let gone: Vec<String> = state.namespaces.keys().map(|name| format!("namespace/{name}")).collect();
-    let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=delete", "--timeout=60s"]);
-    for name in gone.iter().filter(|name| !kept.iter().any(|text| text.starts_with(&name.replace('/', " ")))) {
+    for name in state.namespaces.keys().filter(|name| !kept.iter().any(|it| it.kind == "Namespace" && it.name == **name)) {
+        let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=delete", "--timeout=60s"]).arg(format!("namespace/{name}"));
         // A namespace that takes longer is on its way; the next `up` says so if it still is.
-        let _ = runner.run(wait.clone().arg(name).timeout(DRAIN_LIMIT)).await;
+        let _ = runner.run(wait.timeout(DRAIN_LIMIT)).await;
     }
     Ok(kept)
+}
+
+fn kept_object(kind: &'static str, namespace: &str, name: &str, reason: &str) -> Kept {
+    Kept { kind, namespace: namespace.to_owned(), name: name.to_owned(), reason: reason.to_owned() }
+}
+
+/// Writes what stays; the CRDs, which are many, in one line.
+fn show_kept(printer: Printer, kept: &[Kept]) {
+    let is_crd = |it: &&Kept| it.kind == "CustomResourceDefinition";
+    for it in kept.iter().filter(|it| !is_crd(it)) {
+        let place = if it.namespace.is_empty() { String::new() } else { format!(" in {}", it.namespace) };
+        printer.say(&format!("{:>12} {} {}{place}: {}", "kept", it.kind, it.name, it.reason));
+    }
+    let crds = kept.iter().filter(is_crd).count();
+    if crds > 0 {
+        printer.say(&format!("{:>12} {crds} CustomResourceDefinitions, whose deletion would delete everybody's objects of their kinds", "kept"));
+    }
 }
 
 /// Waits for what is on its way out of a namespace and returns what stays.

@@ -21,13 +21,14 @@ use crate::stack::SecretContent;
 
 /// Makes the cluster match the file.
 pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
+    let started = Instant::now();
     let prepared = Prepared::new(settings).await?;
     let plan = prepared.plan()?;
     if !plan.removals.is_empty() {
         let names: Vec<&str> = plan.removals.iter().map(|removal| removal.name.as_str()).collect();
         confirm(args.yes, &format!("Remove {}, which the file does not have any more?", names.join(", ")))?;
     }
-    carry_out(settings, args, prepared, plan).await
+    carry_out(settings, args, prepared, plan, started).await
 }
 
 /// First use.
@@ -45,6 +46,7 @@ pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandR
 
 /// Shows the plan, asks, then does it.
 pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult {
+    let started = Instant::now();
     let prepared = Prepared::new(settings).await?;
     let plan = prepared.plan()?;
     if plan.is_empty() {
@@ -53,7 +55,7 @@ pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult
         show_summary(settings.printer, &plan);
         confirm(args.yes, "Do this?")?;
     }
-    carry_out(settings, args, prepared, plan).await
+    carry_out(settings, args, prepared, plan, started).await
 }
 
 /// Asks on the terminal. Without one only `--yes` is an answer.
@@ -71,8 +73,7 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CommandError> {
     }
 }
 
-async fn carry_out(settings: &Settings, args: &UpArgs, prepared: Prepared, plan: Plan) -> CommandResult {
-    let started = Instant::now();
+async fn carry_out(settings: &Settings, args: &UpArgs, prepared: Prepared, plan: Plan, started: Instant) -> CommandResult {
     let typed = ask_credentials(&prepared, &plan)?;
     prepared.write_lock(settings);
     let environment = Environment {

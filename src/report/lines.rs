@@ -80,9 +80,23 @@ pub struct RunReport {
     pub seconds: f64,
     /// The releases.
     pub steps: Vec<StepReport>,
-    /// What was left in the cluster on purpose, by `down`.
+    /// What `down` left in the cluster on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<String>,
+    pub kept: Vec<Kept>,
+}
+
+/// An object that `down` left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Why it was left.
+    pub reason: String,
 }
 
 /// Returns an event as one line of JSON.

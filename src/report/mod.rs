@@ -7,5 +7,5 @@ mod table;
 
 pub use event::{Event, Events, Receiver, Stage};
 pub use human::show as show_events;
-pub use lines::{RunReport, StepAction, StepReport, write_event};
+pub use lines::{Kept, RunReport, StepAction, StepReport, write_event};
 pub use table::table;

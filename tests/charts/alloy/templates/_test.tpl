@@ -171,7 +171,9 @@ spec:
 {{- else }}
 spec:
   {{- if eq $workload.kind "Job" }}
-  backoffLimit: {{ $workload.backoffLimit | default 4 }}
+  {{- with $workload.backoffLimit }}
+  backoffLimit: {{ . }}
+  {{- end }}
   {{- else }}
   {{- if hasKey $workload "replicas" }}
   replicas: {{ $workload.replicas }}
@@ -235,7 +237,7 @@ imagePullSecrets:
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-# Simulated nodes carry this taint and this label.
+# Simulated nodes may carry this taint and this label; a real node beside them is labelled, so that nothing lands there.
 tolerations:
   - {key: kwok.x-k8s.io/node, operator: Exists}
   {{- with $workload.tolerations }}
@@ -243,17 +245,13 @@ tolerations:
   {{- end }}
 affinity:
   nodeAffinity:
-    {{- if eq $workload.kind "DaemonSet" }}
-    # A preference does not keep a DaemonSet off a real node.
-    requiredDuringSchedulingIgnoredDuringExecution:
-      nodeSelectorTerms:
-        - matchExpressions: [{key: type, operator: In, values: [kwok]}]
-    {{- else }}
     preferredDuringSchedulingIgnoredDuringExecution:
       - weight: 100
         preference:
           matchExpressions: [{key: type, operator: In, values: [kwok]}]
-    {{- end }}
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions: [{key: mlopsctl.dev/real-node, operator: DoesNotExist}]
 containers:
   {{- range $workload.containers }}
   - name: {{ .name }}

@@ -3,8 +3,10 @@
 {{- $security := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
 {{- $podSecurity := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
 objects:
+  # The pull secrets are theirs, not the pods'.
   - kind: ServiceAccount
     names: [cert-manager, cert-manager-cainjector, cert-manager-webhook]
+    imagePullSecrets: {{ toJson .Values.global.imagePullSecrets }}
   - kind: ClusterRole
     names:
       - cert-manager-cainjector
@@ -62,7 +64,6 @@ workloads:
     replicas: {{ .Values.replicaCount }}
     nodeSelector: {{ toJson .Values.nodeSelector }}
     tolerations: {{ toJson .Values.tolerations }}
-    pullSecrets: {{ toJson .Values.global.imagePullSecrets }}
     securityContext: {{ toJson $podSecurity }}
     containers:
       - name: cert-manager-controller
@@ -80,7 +81,6 @@ workloads:
     replicas: {{ $values.replicaCount }}
     nodeSelector: {{ toJson $values.nodeSelector }}
     tolerations: {{ toJson $values.tolerations }}
-    pullSecrets: {{ toJson $.Values.global.imagePullSecrets }}
     securityContext: {{ toJson $podSecurity }}
     containers:
       - name: cert-manager-{{ $name }}

@@ -74,6 +74,7 @@ objects:
       image: {{ $registry }}/prometheus/alertmanager:v0.34.0
       version: v0.34.0
       replicas: {{ .replicas }}
+      retention: {{ .retention }}
       serviceAccountName: {{ $name }}-alertmanager
       imagePullSecrets: {{ toJson $.Values.global.imagePullSecrets }}
       {{- with .storage }}
@@ -130,8 +131,9 @@ objects:
       {{- $dashboards := list
         "apiserver" "cluster-total" "grafana-overview" "k8s-coredns" "k8s-resources-cluster" "k8s-resources-multicluster"
         "k8s-resources-namespace" "k8s-resources-node" "k8s-resources-nodes-overview" "k8s-resources-pod" "k8s-resources-workload"
-        "k8s-resources-workloads-namespace" "kubelet" "namespace-by-pod" "namespace-by-workload" "node-cluster-rsrc-use" "node-rsrc-use"
-        "nodes" "nodes-aix" "nodes-darwin" "persistentvolumesusage" "pod-total" "prometheus" "workload-total" }}
+        "k8s-resources-workloads-namespace" "kubelet" "namespace-by-pod" "namespace-by-workload" "persistentvolumesusage"
+        "pod-total" "prometheus" "workload-total" }}
+      {{- if .Values.nodeExporter.enabled }}{{ $dashboards = concat $dashboards (list "node-cluster-rsrc-use" "node-rsrc-use" "nodes" "nodes-aix" "nodes-darwin") }}{{ end }}
       {{- if .Values.alertmanager.enabled }}{{ $dashboards = append $dashboards "alertmanager-overview" }}{{ end }}
       {{- range $dashboards }}
       - {{ $name }}-{{ . }}

@@ -58,7 +58,7 @@ workloads:
     tolerations: {{ toJson .Values.tolerations }}
     securityContext: {runAsNonRoot: true, runAsUser: 472, runAsGroup: 472, fsGroup: 472}
     containers:
-      {{- range $part, $values := pick .Values.sidecar "dashboards" "datasources" }}
+      {{- range $part, $values := dict "dashboard" .Values.sidecar.dashboards "datasources" .Values.sidecar.datasources }}
       {{- if $values.enabled }}
       - name: grafana-sc-{{ $part }}
         {{- with $.Values.sidecar.image }}
