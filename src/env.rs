@@ -7,14 +7,14 @@ use std::path::PathBuf;
 ///
 /// Variables that belong to a flag (`MLOPSCTL_CONFIG` and others) are read by clap and stand in `--help`.
 #[derive(Debug)]
-pub struct EnvVars;
+pub(crate) struct EnvVars;
 
 impl EnvVars {
 
     /// Any non-empty value switches colour off (<https://no-color.org>).
-    pub const NO_COLOR: &'static str = "NO_COLOR";
+    pub(crate) const NO_COLOR: &'static str = "NO_COLOR";
     /// Set by CI systems; switches progress bars off.
-    pub const CI: &'static str = "CI";
+    pub(crate) const CI: &'static str = "CI";
 }
 
 /// Returns the value of a variable, if it is set and not empty.

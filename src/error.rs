@@ -54,7 +54,7 @@ impl From<ExitStatus> for ExitCode {
 
 /// An error of a command, with what it ends with and what to do.
 #[derive(Debug)]
-pub struct CommandError {
+pub(crate) struct CommandError {
     /// The exit status.
     pub status: ExitStatus,
     /// What happened, with the causes behind it.
@@ -64,22 +64,22 @@ pub struct CommandError {
 }
 
 /// What a command returns.
-pub type CommandResult = Result<ExitStatus, CommandError>;
+pub(crate) type CommandResult = Result<ExitStatus, CommandError>;
 
 impl CommandError {
     /// Returns an error with a status.
-    pub fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
         Self { status, error: error.into(), hints: Vec::new() }
     }
 
     /// Returns an error of the command line.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitStatus::Usage, anyhow::Error::msg(message.into()))
     }
 
     /// Adds what helps.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }

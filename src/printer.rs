@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 /// The form of a command's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// Text for people.
     #[default]
     Text,
@@ -18,7 +18,7 @@ pub enum OutputFormat {
 
 /// How a word is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// Done.
     Good,
     /// Worth a look.
@@ -31,7 +31,7 @@ pub enum Tone {
 
 /// Writes. The result of a command is data and goes to standard output; all else is talk and goes to standard error.
 #[derive(Debug, Clone, Copy)]
-pub struct Printer {
+pub(crate) struct Printer {
     format: OutputFormat,
     quiet: bool,
     color: bool,
@@ -40,7 +40,7 @@ pub struct Printer {
 
 impl Printer {
     /// Returns a printer. Colour and bars need a terminal; `NO_COLOR` and `CI` switch them off.
-    pub fn new(format: OutputFormat, quiet: bool) -> Self {
+    pub(crate) fn new(format: OutputFormat, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let color = terminal && crate::env::get(crate::env::EnvVars::NO_COLOR).is_none();
         let bars = terminal && !quiet && crate::env::get(crate::env::EnvVars::CI).is_none();
@@ -48,45 +48,45 @@ impl Printer {
     }
 
     /// Returns the form of the result.
-    pub fn format(self) -> OutputFormat {
+    pub(crate) fn format(self) -> OutputFormat {
         self.format
     }
 
     /// Says whether live lines are drawn.
-    pub fn draws_bars(self) -> bool {
+    pub(crate) fn draws_bars(self) -> bool {
         self.bars && self.format != OutputFormat::Ndjson
     }
 
     /// Says whether events go to standard output.
-    pub fn streams_events(self) -> bool {
+    pub(crate) fn streams_events(self) -> bool {
         self.format == OutputFormat::Ndjson
     }
 
     /// Writes a result. A closed pipe is the reader's choice, not an error.
-    pub fn data(self, text: &str) {
+    pub(crate) fn data(self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
     /// Writes a result as JSON: one line where events stream, indented otherwise.
-    pub fn json(self, value: &impl serde::Serialize) {
+    pub(crate) fn json(self, value: &impl serde::Serialize) {
         let text = if self.streams_events() { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) };
         self.data(&format!("{}\n", text.unwrap_or_default()));
     }
 
     /// Writes a line of talk, unless quiet.
-    pub fn say(self, line: &str) {
+    pub(crate) fn say(self, line: &str) {
         if !self.quiet {
             self.complain(line);
         }
     }
 
     /// Writes a line of talk even if quiet.
-    pub fn complain(self, line: &str) {
+    pub(crate) fn complain(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
     /// Returns a word in the colour of its tone.
-    pub fn paint(self, tone: Tone, word: &str) -> String {
+    pub(crate) fn paint(self, tone: Tone, word: &str) -> String {
         if !self.color {
             return word.to_owned();
         }

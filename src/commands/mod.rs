@@ -27,7 +27,7 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult 
         Command::Upgrade(args) => up::upgrade(settings, &args).await,
         Command::Status(args) => status::run(settings, &args).await,
         Command::Down(args) => down::run(settings, &args).await,
-        Command::Render(args) => render::run(settings, &args).await,
+        Command::Render(args) => render::run(settings, &args),
         Command::Config(ConfigCommand::Schema) => config::schema(settings),
         Command::Config(ConfigCommand::Show) => config::show(settings),
         Command::Config(ConfigCommand::Validate) => config::validate(settings),

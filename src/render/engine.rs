@@ -52,6 +52,11 @@ impl Default for Engine {
 impl Engine {
     /// Returns an engine.
     pub fn new() -> Self {
+        Self::with_hash(bcrypt_hash)
+    }
+
+    /// Returns an engine whose filter `bcrypt` is another function.
+    pub fn with_hash(hash: impl Fn(String) -> Result<String, minijinja::Error> + Send + Sync + 'static) -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         // With debugging on, errors print the variables in scope, passwords among them.
@@ -60,7 +65,7 @@ impl Engine {
         environment.set_auto_escape_callback(|name| {
             if name.ends_with(".j2") { AutoEscape::Json } else { AutoEscape::None }
         });
-        environment.add_filter("bcrypt", bcrypt_hash);
+        environment.add_filter("bcrypt", hash);
         Self { environment }
     }
 

@@ -10,7 +10,7 @@ use super::lines::{write_event, StepAction};
 use crate::printer::{Printer, Tone};
 
 /// Shows events until the sender is gone.
-pub async fn show(mut events: Receiver, printer: Printer) {
+pub(crate) async fn show(mut events: Receiver, printer: Printer) {
     let bars = printer.draws_bars().then(MultiProgress::new);
     let mut live: BTreeMap<String, ProgressBar> = BTreeMap::new();
     let mut said: BTreeMap<String, String> = BTreeMap::new();

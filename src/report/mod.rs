@@ -6,6 +6,6 @@ mod lines;
 mod table;
 
 pub use event::{Event, Events, Receiver, Stage};
-pub use human::show as show_events;
+pub(crate) use human::show as show_events;
 pub use lines::{Kept, RunReport, StepAction, StepReport, write_event};
 pub use table::table;

@@ -105,7 +105,7 @@ spec:
     {{- include "test.selector" . | nindent 4 }}
   ports:
     {{- range $name, $port := $object.ports }}
-    - {name: {{ $name }}, port: {{ $port }}, targetPort: {{ $name }}}
+    - {name: {{ $name }}, port: {{ $port }}}
     {{- end }}
 {{- else if eq $object.kind "Ingress" }}
 spec:

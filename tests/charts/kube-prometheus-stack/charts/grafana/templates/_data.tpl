@@ -27,6 +27,7 @@ objects:
   {{- if .Values.persistence.enabled }}
   - kind: PersistentVolumeClaim
     name: {{ $name }}
+    annotations: {{ toJson .Values.persistence.annotations }}
     spec:
       accessModes: {{ toJson .Values.persistence.accessModes }}
       {{- with .Values.persistence.storageClassName }}
