@@ -9,8 +9,10 @@ use crate::printer::OutputFormat;
 /// Puts an MLOps stack on a Kubernetes cluster from one file, with the real helm and kubectl.
 #[derive(Debug, Parser)]
 #[command(name = "mlopsctl", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 3 preflight failed, 4 degraded, 5 plan has changes \
-(--exit-code), 70 bug, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 3 preflight failed, 4 degraded, 5 plan has changes \
+(--exit-code), 70 bug, 130 interrupted."
+)]
 pub(crate) struct Cli {
     /// Options of all commands.
     #[command(flatten)]

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use crate::chart::{FetchError, LockError};
-use crate::cluster::{classify, ApiFault, LeaseError};
+use crate::cluster::{ApiFault, LeaseError, classify};
 use crate::config::ConfigError;
-use crate::exec::{ExecError, ToolError, MINIMUM_HELM};
+use crate::exec::{ExecError, MINIMUM_HELM, ToolError};
 use crate::plan::PlanError;
 use crate::stack::{SourceError, StackError};
 
@@ -118,10 +118,16 @@ impl From<ToolError> for CommandError {
     fn from(error: ToolError) -> Self {
         let hint = match &error {
             ToolError::NotFound { tool: crate::exec::Tool::Helm, .. } => {
-                format!("install helm {MINIMUM_HELM} or newer (https://helm.sh/docs/intro/install/), or name it with --helm")
+                format!(
+                    "install helm {MINIMUM_HELM} or newer (https://helm.sh/docs/intro/install/), or name it with --helm"
+                )
             }
-            ToolError::NotFound { .. } => "install kubectl (https://kubernetes.io/docs/tasks/tools/), or name it with --kubectl".into(),
-            ToolError::TooOld { .. } => "install a newer helm (https://helm.sh/docs/intro/install/), or name one with --helm".into(),
+            ToolError::NotFound { .. } => {
+                "install kubectl (https://kubernetes.io/docs/tasks/tools/), or name it with --kubectl".into()
+            }
+            ToolError::TooOld { .. } => {
+                "install a newer helm (https://helm.sh/docs/intro/install/), or name one with --helm".into()
+            }
             ToolError::Unreadable { .. } => "is it really that tool?".into(),
             ToolError::Exec(_) => "can the file be executed?".into(),
         };
@@ -138,8 +144,12 @@ impl From<ExecError> for CommandError {
         let hint = match fault {
             ApiFault::NoKubeconfig => no_kubeconfig(),
             ApiFault::BadKubeconfig => "check the file that --kubeconfig or KUBECONFIG names".into(),
-            ApiFault::UnknownContext => "`kubectl config get-contexts` lists the contexts; set `cluster.context` or --context".into(),
-            ApiFault::Unreachable => "is the cluster up, and is this the right one? `kubectl cluster-info` asks it".into(),
+            ApiFault::UnknownContext => {
+                "`kubectl config get-contexts` lists the contexts; set `cluster.context` or --context".into()
+            }
+            ApiFault::Unreachable => {
+                "is the cluster up, and is this the right one? `kubectl cluster-info` asks it".into()
+            }
             ApiFault::Certificate => "the kubeconfig does not fit this server; was the cluster made anew?".into(),
             ApiFault::Unauthorized => "the credentials in the kubeconfig are not valid (any more)".into(),
             ApiFault::Forbidden => "`kubectl auth can-i --list` shows what this user may do".into(),
@@ -154,7 +164,9 @@ fn no_kubeconfig() -> String {
     if fs_err::File::open(K3S).is_ok() {
         format!("K3s keeps its kubeconfig in {K3S}: add `--kubeconfig {K3S}`")
     } else if std::path::Path::new(K3S).exists() {
-        format!("K3s keeps its kubeconfig in {K3S}, which this user cannot read: sudo install -m 600 -o $USER {K3S} ~/.kube/config")
+        format!(
+            "K3s keeps its kubeconfig in {K3S}, which this user cannot read: sudo install -m 600 -o $USER {K3S} ~/.kube/config"
+        )
     } else {
         "name one with --kubeconfig or KUBECONFIG".into()
     }
@@ -166,8 +178,12 @@ impl From<FetchError> for CommandError {
             return error.into();
         }
         let hint = match &error {
-            FetchError::NotInFolder { folder, name, version } => Some(format!("put {name}-{version}.tgz into {}", folder.display())),
-            FetchError::Pull { .. } => Some("without a network, `--charts DIR` takes the charts from a folder".to_owned()),
+            FetchError::NotInFolder { folder, name, version } => {
+                Some(format!("put {name}-{version}.tgz into {}", folder.display()))
+            }
+            FetchError::Pull { .. } => {
+                Some("without a network, `--charts DIR` takes the charts from a folder".to_owned())
+            }
             FetchError::Cache(_) => Some("`--cache-dir DIR` names another cache".to_owned()),
             _ => None,
         };
@@ -192,8 +208,12 @@ impl From<Vec<PlanError>> for CommandError {
         let mut hints: Vec<String> = Vec::new();
         for error in &errors {
             let hint = match error {
-                PlanError::OtherStack { found, .. } => format!("is this the right cluster? If it is, set `stackId: {found}`"),
-                PlanError::Terminating { namespace } => format!("wait until it is gone: kubectl wait --for=delete namespace/{namespace}"),
+                PlanError::OtherStack { found, .. } => {
+                    format!("is this the right cluster? If it is, set `stackId: {found}`")
+                }
+                PlanError::Terminating { namespace } => {
+                    format!("wait until it is gone: kubectl wait --for=delete namespace/{namespace}")
+                }
                 PlanError::Foreign { release, namespace, .. } => {
                     format!("uninstall it (helm uninstall {release} -n {namespace}), or use other `namespaces`")
                 }
@@ -213,9 +233,8 @@ impl From<crate::apply::RunError> for CommandError {
         use crate::apply::RunError;
         match error {
             RunError::Namespaces(ExecError::Interrupted { .. }) => Self::new(ExitStatus::Interrupted, error),
-            RunError::Lease(LeaseError::Held { .. }) => {
-                Self::new(ExitStatus::Failure, error).hint("wait until it is done; a run that was killed is noticed after 15 seconds")
-            }
+            RunError::Lease(LeaseError::Held { .. }) => Self::new(ExitStatus::Failure, error)
+                .hint("wait until it is done; a run that was killed is noticed after 15 seconds"),
             other => Self::new(ExitStatus::Failure, other).hint("`mlopsctl up` goes on from here"),
         }
     }

@@ -53,17 +53,23 @@ pub fn upgrade(tools: &Tools, upgrade: &Upgrade<'_>) -> Invocation {
 /// Returns the call that goes back to a revision.
 pub fn rollback(name: &str, namespace: &str, revision: u64, limit: Duration) -> Invocation {
     let seconds = limit.as_secs();
-    Invocation::new(Tool::Helm, ["rollback", name, &revision.to_string(), "--namespace", namespace, "--timeout", &format!("{seconds}s")])
-        .timeout(limit + LIMIT_MARGIN)
-        .isolated()
+    Invocation::new(
+        Tool::Helm,
+        ["rollback", name, &revision.to_string(), "--namespace", namespace, "--timeout", &format!("{seconds}s")],
+    )
+    .timeout(limit + LIMIT_MARGIN)
+    .isolated()
 }
 
 /// Returns the call that uninstalls a release; a missing one is fine.
 pub fn uninstall(name: &str, namespace: &str, limit: Duration) -> Invocation {
     let seconds = limit.as_secs();
-    Invocation::new(Tool::Helm, ["uninstall", name, "--namespace", namespace, "--ignore-not-found", "--timeout", &format!("{seconds}s")])
-        .timeout(limit + LIMIT_MARGIN)
-        .isolated()
+    Invocation::new(
+        Tool::Helm,
+        ["uninstall", name, "--namespace", namespace, "--ignore-not-found", "--timeout", &format!("{seconds}s")],
+    )
+    .timeout(limit + LIMIT_MARGIN)
+    .isolated()
 }
 
 /// Returns the call that prints the stored manifest of a release.
@@ -72,10 +78,21 @@ pub fn manifest(name: &str, namespace: &str) -> Invocation {
 }
 
 /// Returns the call that renders a chart without a cluster.
-pub fn template(name: &str, namespace: &str, chart: &std::path::Path, values: &Value, api_versions: &[String], kube_version: Option<&str>) -> Invocation {
-    let mut call = Invocation::new(Tool::Helm, ["template", name])
-        .arg(chart.to_string_lossy())
-        .args(["--namespace", namespace, "--values", "-", "--skip-tests"]);
+pub fn template(
+    name: &str,
+    namespace: &str,
+    chart: &std::path::Path,
+    values: &Value,
+    api_versions: &[String],
+    kube_version: Option<&str>,
+) -> Invocation {
+    let mut call = Invocation::new(Tool::Helm, ["template", name]).arg(chart.to_string_lossy()).args([
+        "--namespace",
+        namespace,
+        "--values",
+        "-",
+        "--skip-tests",
+    ]);
     for version in api_versions {
         call = call.args(["--api-versions", version]);
     }

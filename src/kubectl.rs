@@ -74,7 +74,10 @@ pub fn label_rows(stdout: &str, namespaced: bool) -> Vec<LabelRow> {
             let namespace = if namespaced { columns.next()?.to_owned() } else { String::new() };
             let name = columns.next()?.to_owned();
             let labels = columns.last().unwrap_or_default();
-            let labels = labels.split(',').filter_map(|label| label.split_once('=')).map(|(key, value)| (key.into(), value.into()));
+            let labels = labels
+                .split(',')
+                .filter_map(|label| label.split_once('='))
+                .map(|(key, value)| (key.into(), value.into()));
             Some(LabelRow { namespace, name, labels: labels.collect() })
         })
         .collect()

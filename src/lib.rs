@@ -70,7 +70,10 @@ async fn dispatch(cli: cli::Cli, printer: Printer) -> CommandResult {
 /// Prints an error with its causes and hints. Problems of a file begin with their place, so that editors find it.
 fn complain(printer: Printer, error: &CommandError) {
     let text = error.error.to_string();
-    let located = error.error.downcast_ref::<config::ConfigError>().is_some_and(|it| matches!(it, config::ConfigError::Invalid(_)));
+    let located = error
+        .error
+        .downcast_ref::<config::ConfigError>()
+        .is_some_and(|it| matches!(it, config::ConfigError::Invalid(_)));
     let label = printer.paint(Tone::Bad, "error:");
     printer.complain(&if located { text.clone() } else { format!("{label} {text}") });
     let mut last = text;

@@ -63,13 +63,15 @@ impl Printer {
     }
 
     /// Writes a result. A closed pipe is the reader's choice, not an error.
+    #[expect(clippy::unused_self, reason = "whoever writes has a printer")]
     pub(crate) fn data(self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
     /// Writes a result as JSON: one line where events stream, indented otherwise.
     pub(crate) fn json(self, value: &impl serde::Serialize) {
-        let text = if self.streams_events() { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) };
+        let text =
+            if self.streams_events() { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) };
         self.data(&format!("{}\n", text.unwrap_or_default()));
     }
 
@@ -81,6 +83,7 @@ impl Printer {
     }
 
     /// Writes a line of talk even if quiet.
+    #[expect(clippy::unused_self, reason = "whoever writes has a printer")]
     pub(crate) fn complain(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }

@@ -33,7 +33,9 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn resolve(args: GlobalArgs, printer: Printer) -> Result<Self, CommandError> {
         let cache = args.cache_dir.or_else(crate::env::cache_dir);
-        let cache = cache.ok_or_else(|| CommandError::usage("no home folder for the chart cache").hint("name one with --cache-dir"))?;
+        let cache = cache.ok_or_else(|| {
+            CommandError::usage("no home folder for the chart cache").hint("name one with --cache-dir")
+        })?;
         // helm and kubectl run in the same folder, but the cache may be handed to helm as a chart's path.
         let cache = std::path::absolute(cache).map_err(|error| CommandError::usage(error.to_string()))?;
         if let Some(kubeconfig) = args.kubeconfig.as_ref().filter(|path| !path.is_file()) {

@@ -49,27 +49,93 @@ const SKIPPED: CauseKind = CauseKind {
     permanent: true,
     signs: &[],
 };
-const INTERRUPTED: CauseKind = CauseKind {
-    code: "MLC005",
-    title: "interrupted",
-    fix: "mlopsctl up",
-    permanent: true,
-    signs: &[],
-};
+const INTERRUPTED: CauseKind =
+    CauseKind { code: "MLC005", title: "interrupted", fix: "mlopsctl up", permanent: true, signs: &[] };
 
 /// The causes that are found by their signs, the more specific ones first.
 pub const CAUSES: &[CauseKind] = &[
-    CauseKind { code: "MLC101", title: "an image cannot be pulled", fix: "check the image's name and registry (cluster.imageRegistry, cluster.imagePullSecrets, images.*)", permanent: true, signs: &["ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"] },
-    CauseKind { code: "MLC102", title: "a Secret or ConfigMap is missing", fix: "mlopsctl up makes the stack's own; others must be made by hand", permanent: true, signs: &["CreateContainerConfigError", "FailedMount: MountVolume.SetUp failed for volume"] },
-    CauseKind { code: "MLC104", title: "out of memory", fix: "raise resources.limits.memory under values.RELEASE", permanent: true, signs: &["OOMKilled"] },
-    CauseKind { code: "MLC103", title: "a container ends again and again", fix: "kubectl logs -n NAMESPACE POD --previous", permanent: true, signs: &["CrashLoopBackOff", "RunContainerError", "CreateContainerError"] },
-    CauseKind { code: "MLC106", title: "a volume cannot be bound", fix: "kubectl get storageclass; set cluster.storageClass", permanent: true, signs: &["unbound immediate PersistentVolumeClaims", "no persistent volumes available", "storageclass.storage.k8s.io", "ProvisioningFailed"] },
-    CauseKind { code: "MLC105", title: "no node has room for a pod", fix: "free resources, add a node, or lower resources.requests under values.RELEASE", permanent: true, signs: &["Insufficient cpu", "Insufficient memory", "Insufficient ephemeral-storage", "Too many pods"] },
-    CauseKind { code: "MLC107", title: "no node takes a pod", fix: "check taints, nodeSelector and tolerations", permanent: true, signs: &["untolerated taint", "didn't match Pod's node affinity", "nodes are available"] },
-    CauseKind { code: "MLC108", title: "a quota is used up", fix: "kubectl describe resourcequota -n NAMESPACE", permanent: true, signs: &["exceeded quota", "must specify limits", "must specify requests"] },
-    CauseKind { code: "MLC109", title: "Pod Security forbids a pod", fix: "kubectl get namespace NAMESPACE --show-labels", permanent: true, signs: &["violates PodSecurity"] },
-    CauseKind { code: "MLC110", title: "an admission webhook does not answer", fix: "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations", permanent: false, signs: &["failed calling webhook"] },
-    CauseKind { code: "MLC111", title: "a probe fails", fix: "kubectl describe pod -n NAMESPACE POD", permanent: false, signs: &["probe failed"] },
+    CauseKind {
+        code: "MLC101",
+        title: "an image cannot be pulled",
+        fix: "check the image's name and registry (cluster.imageRegistry, cluster.imagePullSecrets, images.*)",
+        permanent: true,
+        signs: &["ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"],
+    },
+    CauseKind {
+        code: "MLC102",
+        title: "a Secret or ConfigMap is missing",
+        fix: "mlopsctl up makes the stack's own; others must be made by hand",
+        permanent: true,
+        signs: &["CreateContainerConfigError", "FailedMount: MountVolume.SetUp failed for volume"],
+    },
+    CauseKind {
+        code: "MLC104",
+        title: "out of memory",
+        fix: "raise resources.limits.memory under values.RELEASE",
+        permanent: true,
+        signs: &["OOMKilled"],
+    },
+    CauseKind {
+        code: "MLC103",
+        title: "a container ends again and again",
+        fix: "kubectl logs -n NAMESPACE POD --previous",
+        permanent: true,
+        signs: &["CrashLoopBackOff", "RunContainerError", "CreateContainerError"],
+    },
+    CauseKind {
+        code: "MLC106",
+        title: "a volume cannot be bound",
+        fix: "kubectl get storageclass; set cluster.storageClass",
+        permanent: true,
+        signs: &[
+            "unbound immediate PersistentVolumeClaims",
+            "no persistent volumes available",
+            "storageclass.storage.k8s.io",
+            "ProvisioningFailed",
+        ],
+    },
+    CauseKind {
+        code: "MLC105",
+        title: "no node has room for a pod",
+        fix: "free resources, add a node, or lower resources.requests under values.RELEASE",
+        permanent: true,
+        signs: &["Insufficient cpu", "Insufficient memory", "Insufficient ephemeral-storage", "Too many pods"],
+    },
+    CauseKind {
+        code: "MLC107",
+        title: "no node takes a pod",
+        fix: "check taints, nodeSelector and tolerations",
+        permanent: true,
+        signs: &["untolerated taint", "didn't match Pod's node affinity", "nodes are available"],
+    },
+    CauseKind {
+        code: "MLC108",
+        title: "a quota is used up",
+        fix: "kubectl describe resourcequota -n NAMESPACE",
+        permanent: true,
+        signs: &["exceeded quota", "must specify limits", "must specify requests"],
+    },
+    CauseKind {
+        code: "MLC109",
+        title: "Pod Security forbids a pod",
+        fix: "kubectl get namespace NAMESPACE --show-labels",
+        permanent: true,
+        signs: &["violates PodSecurity"],
+    },
+    CauseKind {
+        code: "MLC110",
+        title: "an admission webhook does not answer",
+        fix: "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+        permanent: false,
+        signs: &["failed calling webhook"],
+    },
+    CauseKind {
+        code: "MLC111",
+        title: "a probe fails",
+        fix: "kubectl describe pod -n NAMESPACE POD",
+        permanent: false,
+        signs: &["probe failed"],
+    },
 ];
 
 /// A cause with its evidence.
@@ -122,7 +188,11 @@ impl Cause {
     }
 
     pub(super) fn interrupted(release: &str) -> Self {
-        Self::new(&INTERRUPTED, format!("the run was interrupted before {release} was done"), INTERRUPTED.fix.to_owned())
+        Self::new(
+            &INTERRUPTED,
+            format!("the run was interrupted before {release} was done"),
+            INTERRUPTED.fix.to_owned(),
+        )
     }
 
     pub(super) fn job_failed(workload: &Workload, message: &str) -> Self {
@@ -137,7 +207,8 @@ fn by_signs(text: &str) -> Option<&'static CauseKind> {
 
 /// Looks for what keeps a workload from being ready, among the live objects of its namespace.
 pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Option<Cause> {
-    let pods: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "Pod" && owned_by(object, workload)).collect();
+    let pods: Vec<&Value> =
+        objects.iter().filter(|object| object["kind"] == "Pod" && owned_by(object, workload)).collect();
     let mut signs: Vec<(String, String)> = Vec::new();
     for pod in &pods {
         let name = text(&pod["metadata"]["name"]);
@@ -148,7 +219,10 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
                     let reason = text(&found["reason"]);
                     if !reason.is_empty() && (!ended || reason == "OOMKilled") {
                         let container = text(&status["name"]);
-                        signs.push((name.clone(), format!("{reason}: container {container}: {}", text(&found["message"]))));
+                        signs.push((
+                            name.clone(),
+                            format!("{reason}: container {container}: {}", text(&found["message"])),
+                        ));
                     }
                 }
             }
@@ -175,7 +249,9 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
 }
 
 fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|part| pod["status"][part].as_array().into_iter().flatten())
+    ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .flat_map(|part| pod["status"][part].as_array().into_iter().flatten())
 }
 
 /// Says whether a pod belongs to a workload; between a Deployment and its pods stands a ReplicaSet named after it.

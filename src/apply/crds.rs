@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use semver::Version;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
-use crate::chart::{crds_of, ChartError};
-use crate::cluster::{CrdRecord, CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, STACK_LABEL};
+use crate::chart::{ChartError, crds_of};
+use crate::cluster::{CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, CrdRecord, STACK_LABEL};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::plan::CrdPlan;
-use crate::render::{documents, ManifestError};
+use crate::render::{ManifestError, documents};
 use crate::{helm, kubectl};
 
 /// Label of CRDs: the version of the chart that they came from, so that no older one replaces them.
@@ -55,7 +55,8 @@ pub enum CrdVerdict {
 /// Applies the CRDs of one chart. Returns what to record and a sentence for each CRD that was left alone.
 pub(super) async fn apply(runner: &Runner, stack: &str, plan: &CrdPlan) -> Result<(CrdRecord, Vec<String>), CrdError> {
     let wanted = wanted(runner, plan).await?;
-    let names: Vec<String> = wanted.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(str::to_owned).collect();
+    let names: Vec<String> =
+        wanted.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(str::to_owned).collect();
     if names.is_empty() {
         return Ok((CrdRecord { digest: plan.digest.clone(), names }, Vec::new()));
     }
@@ -73,15 +74,20 @@ pub(super) async fn apply(runner: &Runner, stack: &str, plan: &CrdPlan) -> Resul
                 objects.push(crd);
             }
             CrdVerdict::Foreign(owner) => notes.push(format!("CRD {name} belongs to {owner} and is left alone")),
-            CrdVerdict::Newer(version) => notes.push(format!("CRD {name} is of chart version {version}, newer than {}, and is left alone", plan.chart.version)),
+            CrdVerdict::Newer(version) => notes.push(format!(
+                "CRD {name} is of chart version {version}, newer than {}, and is left alone",
+                plan.chart.version
+            )),
             CrdVerdict::DropsVersions(versions) => return Err(CrdError::StoredVersion { name, versions }),
         }
     }
     if !objects.is_empty() {
         // Another manager's fields are those of an earlier install of the same chart.
         runner.run(kubectl::apply(&objects, true).timeout(ESTABLISH_LIMIT)).await?;
-        let applied = objects.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(|name| format!("crd/{name}"));
-        let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=condition=Established", "--timeout=60s"]).args(applied);
+        let applied =
+            objects.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(|name| format!("crd/{name}"));
+        let wait =
+            Invocation::new(Tool::Kubectl, ["wait", "--for=condition=Established", "--timeout=60s"]).args(applied);
         runner.run(wait.timeout(ESTABLISH_LIMIT)).await?;
     }
     Ok((CrdRecord { digest: plan.digest.clone(), names }, notes))
@@ -95,7 +101,14 @@ pub(crate) async fn wanted(runner: &Runner, plan: &CrdPlan) -> Result<Vec<Value>
         Some(render) => {
             let mut values = release.values.clone();
             crate::render::merge(&mut values, Value::Object(render.clone()));
-            let call = helm::template(&release.name, &release.namespace, &plan.chart.path, &values, &release.api_versions, None);
+            let call = helm::template(
+                &release.name,
+                &release.namespace,
+                &plan.chart.path,
+                &values,
+                &release.api_versions,
+                None,
+            );
             let mut objects = documents(&runner.run(call).await?.stdout)?;
             objects.retain(|object| object["kind"] == "CustomResourceDefinition");
             Ok(objects)
@@ -120,7 +133,8 @@ pub fn judge(wanted: &Value, installed: Option<&Value>, version: &str) -> CrdVer
         return CrdVerdict::Newer(found.to_owned());
     }
     let stored = installed["status"]["storedVersions"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let has = |version: &str| wanted["spec"]["versions"].as_array().into_iter().flatten().any(|it| it["name"] == version);
+    let has =
+        |version: &str| wanted["spec"]["versions"].as_array().into_iter().flatten().any(|it| it["name"] == version);
     let gone: Vec<String> = stored.filter(|version| !has(version)).map(str::to_owned).collect();
     if gone.is_empty() { CrdVerdict::Apply } else { CrdVerdict::DropsVersions(gone) }
 }

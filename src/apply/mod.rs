@@ -9,9 +9,9 @@ mod run;
 mod scheduler;
 mod secrets;
 
-pub use cause::{find_cause, Cause, CauseKind, CAUSES};
-pub use crds::{judge, CrdVerdict};
+pub use cause::{CAUSES, Cause, CauseKind, find_cause};
+pub use crds::{CrdVerdict, judge};
 pub(crate) use release::record_from_manifest;
 pub(crate) use run::remove;
-pub use run::{apply, Environment, RunError};
+pub use run::{Environment, RunError, apply};
 pub use scheduler::Waits;

@@ -28,7 +28,9 @@ pub(super) async fn apply(runner: &Runner, stack: &str, plans: &[NamespacePlan])
         } else {
             // The Pod Security level of a namespace that somebody else made stays as it is.
             let label = format!("{STACK_LABEL}={stack}");
-            runner.run(Invocation::new(Tool::Kubectl, ["label", "namespace", &plan.name, &label, "--overwrite"])).await?;
+            runner
+                .run(Invocation::new(Tool::Kubectl, ["label", "namespace", &plan.name, &label, "--overwrite"]))
+                .await?;
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::cause::{find_cause, Cause};
-use crate::cluster::{is_true, readiness, workload_of, Readiness};
+use super::cause::{Cause, find_cause};
+use crate::cluster::{Readiness, is_true, readiness, workload_of};
 use crate::exec::{ExecError, Runner};
 use crate::kubectl;
 use crate::render::{Workload, WorkloadKind};

@@ -7,7 +7,7 @@ use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
 use crate::helm;
 use crate::plan::{Action, Recovery, ReleasePlan};
-use crate::render::{documents, Workload};
+use crate::render::{Workload, documents};
 
 /// What helm has made.
 #[derive(Debug, Clone)]
@@ -36,7 +36,8 @@ pub(super) async fn apply(runner: &Runner, tools: &Tools, plan: &ReleasePlan) ->
         }
     }
     let upgrade = helm::Upgrade { release, chart: &plan.chart.path, digest: &plan.digest, revision: revision + 1 };
-    let output = runner.run(helm::upgrade(tools, &upgrade)).await.map_err(|error| Cause::of_helm(&release.name, &error))?;
+    let output =
+        runner.run(helm::upgrade(tools, &upgrade)).await.map_err(|error| Cause::of_helm(&release.name, &error))?;
     let unreadable = |what: &str| Cause::unreadable(&release.name, what);
     let upgraded = helm::upgraded(&output.stdout).ok_or_else(|| unreadable("helm's answer is not JSON"))?;
     let objects = documents(&upgraded.manifest).map_err(|error| unreadable(&error.to_string()))?;
@@ -57,7 +58,11 @@ fn chart_name(plan: &ReleasePlan) -> String {
 }
 
 /// Reads the workloads of a release from the manifest that helm keeps, for a run that has no record of it.
-pub(crate) async fn record_from_manifest(runner: &Runner, plan: &ReleasePlan, revision: u64) -> Result<Option<ReleaseRecord>, ExecError> {
+pub(crate) async fn record_from_manifest(
+    runner: &Runner,
+    plan: &ReleasePlan,
+    revision: u64,
+) -> Result<Option<ReleaseRecord>, ExecError> {
     let release = &plan.release;
     let output = runner.run(helm::manifest(&release.name, &release.namespace)).await?;
     Ok(documents(&output.stdout).ok().map(|objects| ReleaseRecord {

@@ -17,7 +17,7 @@ use crate::report::{Event, Events, Stage, StepAction, StepReport};
 use crate::stack::{SecretContent, Stack};
 
 /// How long an uninstall may take.
-const UNINSTALL_LIMIT: Duration = Duration::from_secs(300);
+const UNINSTALL_LIMIT: Duration = Duration::from_mins(5);
 
 /// What a run works with.
 #[derive(Debug)]
@@ -79,7 +79,9 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
         events.send(Event::Stage(Stage::Namespaces));
     }
     namespaces::apply(runner, &stack.id, &plan.namespaces).await.map_err(RunError::Namespaces)?;
-    let lease = Lease::acquire(runner, system, &stack.id, environment.holder.clone(), |note| events.send(Event::Note(note))).await?;
+    let lease =
+        Lease::acquire(runner, system, &stack.id, environment.holder.clone(), |note| events.send(Event::Note(note)))
+            .await?;
     let result = stages(&environment, plan, events, &lease).await;
     lease.release().await;
     result
@@ -99,10 +101,8 @@ async fn stages(
     if !plan.crds.is_empty() {
         events.send(Event::Stage(Stage::Crds));
     }
-    let (made, applied) = tokio::join!(
-        secrets::apply(runner, stack, &plan.secrets, typed),
-        apply_crds(runner, &stack.id, plan, events),
-    );
+    let (made, applied) =
+        tokio::join!(secrets::apply(runner, stack, &plan.secrets, typed), apply_crds(runner, &stack.id, plan, events),);
     made?;
     record.crds.extend(applied?);
     record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
@@ -125,7 +125,12 @@ async fn stages(
     Ok(reports)
 }
 
-async fn apply_crds(runner: &Runner, stack: &str, plan: &Plan, events: &Events) -> Result<BTreeMap<String, CrdRecord>, RunError> {
+async fn apply_crds(
+    runner: &Runner,
+    stack: &str,
+    plan: &Plan,
+    events: &Events,
+) -> Result<BTreeMap<String, CrdRecord>, RunError> {
     let mut tasks = tokio::task::JoinSet::new();
     for crd_plan in plan.crds.clone() {
         let (runner, stack) = (runner.clone(), stack.to_owned());

@@ -1,14 +1,14 @@
 //! A release starts the moment its own needs are met.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::cause::Cause;
-use super::poll::{look, Seen, Watched};
+use super::poll::{Seen, Watched, look};
 use super::release::{self, Applied};
 use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
@@ -82,14 +82,20 @@ impl Scheduler<'_> {
                 Err(_) => looking = false,
             }
         }
-        let records = steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect();
+        let records =
+            steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect();
         (steps.into_iter().map(Step::report).collect(), records)
     }
 
     fn step<'a>(&self, plan: &'a ReleasePlan) -> Step<'a> {
         let phase = match plan.action {
             Action::Unchanged { .. } => {
-                self.events.send(Event::Finished { release: plan.release.name.clone(), action: StepAction::Unchanged, seconds: 0.0, cause: None });
+                self.events.send(Event::Finished {
+                    release: plan.release.name.clone(),
+                    action: StepAction::Unchanged,
+                    seconds: 0.0,
+                    cause: None,
+                });
                 Phase::Done(StepAction::Unchanged)
             }
             _ => Phase::Blocked,
@@ -177,14 +183,20 @@ impl Scheduler<'_> {
                 }
                 Some(Seen::Waiting { text, cause }) => {
                     self.events.send(Event::Waiting { release: name, text: text.clone(), cause: cause.clone() });
-                    let since = known.filter(|(known, _)| cause.as_ref().is_some_and(|cause| cause.code == known.code)).map(|(_, since)| since);
+                    let since = known
+                        .filter(|(known, _)| cause.as_ref().is_some_and(|cause| cause.code == known.code))
+                        .map(|(_, since)| since);
                     let current = cause.clone().map(|cause| (cause, since.unwrap_or_else(Instant::now)));
-                    let hopeless = current.as_ref().filter(|(cause, since)| cause.permanent && since.elapsed() >= self.waits.grace);
+                    let hopeless = current
+                        .as_ref()
+                        .filter(|(cause, since)| cause.permanent && since.elapsed() >= self.waits.grace);
                     if let Some((cause, _)) = hopeless.cloned() {
                         self.finish(step, StepAction::Failed, Some(cause));
                     } else if Instant::now() >= deadline {
                         let release = &step.plan.release;
-                        let late = cause.clone().unwrap_or_else(|| Cause::timeout(&release.namespace, release.timeout_seconds, text));
+                        let late = cause
+                            .clone()
+                            .unwrap_or_else(|| Cause::timeout(&release.namespace, release.timeout_seconds, text));
                         self.finish(step, StepAction::Failed, Some(late));
                     } else {
                         step.phase = Phase::Waiting { deadline, cause: current };
@@ -192,7 +204,8 @@ impl Scheduler<'_> {
                 }
                 None if Instant::now() >= deadline => {
                     let release = &step.plan.release;
-                    let late = Cause::timeout(&release.namespace, release.timeout_seconds, "the API server does not answer");
+                    let late =
+                        Cause::timeout(&release.namespace, release.timeout_seconds, "the API server does not answer");
                     self.finish(step, StepAction::Failed, Some(late));
                 }
                 None => {}
@@ -230,7 +243,8 @@ impl Step<'_> {
     }
 
     fn blocks_for_ever(&self, need: &Need) -> bool {
-        self.plan.release.name == need.release && matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
+        self.plan.release.name == need.release
+            && matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
     }
 
     fn report(self) -> StepReport {

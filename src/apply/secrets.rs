@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cluster::{GENERATION_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_LABEL};
 use crate::exec::{ExecError, Runner};
 use crate::kubectl;
 use crate::plan::SecretPlan;
-use crate::stack::{derive_keys, random_text, Secret, SecretContent, SecretError, Stack};
+use crate::stack::{Secret, SecretContent, SecretError, Stack, derive_keys, random_text};
 
 /// Why a Secret could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,10 @@ pub(super) async fn apply(
 }
 
 /// Reads the content of Secrets, one call per namespace.
-pub(crate) async fn existing(runner: &Runner, secrets: &[Secret]) -> Result<BTreeMap<String, SecretContent>, ExecError> {
+pub(crate) async fn existing(
+    runner: &Runner,
+    secrets: &[Secret],
+) -> Result<BTreeMap<String, SecretContent>, ExecError> {
     let mut by_namespace: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for secret in secrets {
         by_namespace.entry(&secret.namespace).or_default().push(format!("secret/{}", secret.name));

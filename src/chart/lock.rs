@@ -7,22 +7,17 @@ use serde::{Deserialize, Serialize};
 /// The name of the lock file, beside the config file.
 pub const LOCK_FILE: &str = "mlops.lock";
 
-const HEADER: &str = "# Digests of the charts, written by mlopsctl. Commit this file; `mlopsctl lock --update` renews it.\n";
+const HEADER: &str =
+    "# Digests of the charts, written by mlopsctl. Commit this file; `mlopsctl lock --update` renews it.\n";
 
 /// Why the lock file or a chart is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The chart is not the one that was locked.
-    #[error("chart {name} {version} from {source_name} has digest {found}, but {} has {locked}", path.display())]
+    #[error("chart {} {} from {} has {}, but {} has {locked}", found.name, found.version, found.source, found.digest, path.display())]
     Differs {
-        /// The chart.
-        name: String,
-        /// Its version.
-        version: String,
-        /// Where it came from.
-        source_name: String,
-        /// The digest of what was fetched.
-        found: String,
+        /// The chart as fetched.
+        found: Box<LockEntry>,
         /// The digest in the lock file.
         locked: String,
         /// The lock file.
@@ -67,8 +62,10 @@ impl Lock {
     /// Reads a lock file; a missing one is empty.
     pub fn read(path: &Path) -> Result<Self, LockError> {
         match fs_err::read_to_string(path) {
-            Ok(text) => serde_saphyr::from_str(&text)
-                .map_err(|error| LockError::Invalid { path: path.to_owned(), message: error.without_snippet().to_string() }),
+            Ok(text) => serde_saphyr::from_str(&text).map_err(|error| LockError::Invalid {
+                path: path.to_owned(),
+                message: error.without_snippet().to_string(),
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error.into()),
         }
@@ -92,23 +89,23 @@ impl Lock {
 
     /// Records a chart, whatever stood there before.
     pub fn renew(&mut self, entry: LockEntry) {
-        self.charts.retain(|known| (&known.name, &known.version, &known.source) != (&entry.name, &entry.version, &entry.source));
+        self.charts.retain(|known| {
+            (&known.name, &known.version, &known.source) != (&entry.name, &entry.version, &entry.source)
+        });
         self.charts.push(entry);
         self.charts.sort();
     }
 
     /// Holds a chart against the lock. Returns true if it is new and was added.
     pub fn check(&mut self, path: &Path, entry: LockEntry) -> Result<bool, LockError> {
-        let known = self.charts.iter().find(|known| {
-            known.name == entry.name && known.version == entry.version && known.source == entry.source
-        });
+        let known = self
+            .charts
+            .iter()
+            .find(|known| known.name == entry.name && known.version == entry.version && known.source == entry.source);
         match known {
             Some(known) if known.digest == entry.digest => Ok(false),
             Some(known) => Err(LockError::Differs {
-                name: entry.name,
-                version: entry.version,
-                source_name: entry.source,
-                found: entry.digest,
+                found: Box::new(entry.clone()),
                 locked: known.digest.clone(),
                 path: path.to_owned(),
             }),

@@ -5,6 +5,6 @@ mod lock;
 mod store;
 
 pub(crate) use archive::hex;
-pub use archive::{content_digest, crds_of, read_chart, ChartError};
-pub use lock::{Lock, LockEntry, LockError, LOCK_FILE};
+pub use archive::{ChartError, content_digest, crds_of, read_chart};
+pub use lock::{LOCK_FILE, Lock, LockEntry, LockError};
 pub use store::{Chart, ChartStore, FetchError};

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{content_digest, hex, read_chart, ChartError};
+use super::archive::{ChartError, content_digest, hex, read_chart};
 use super::lock::{LockEntry, LockError};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::stack::{ChartRef, SourceError, StackSource};
 
 /// A slow line may need this for the largest chart.
-const PULL_LIMIT: Duration = Duration::from_secs(180);
+const PULL_LIMIT: Duration = Duration::from_mins(3);
 
 /// Why a chart cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum FetchError {
         /// The repository.
         repository: String,
         /// What helm said.
-        source: ExecError,
+        source: Box<ExecError>,
     },
     /// The chart is not the locked one.
     #[error(transparent)]
@@ -83,7 +83,11 @@ pub struct ChartStore {
 
 impl ChartStore {
     /// Fetches charts, those of repositories in parallel.
-    pub async fn fetch(&self, runner: &Runner, charts: impl IntoIterator<Item = ChartRef>) -> Result<BTreeMap<ChartRef, Chart>, FetchError> {
+    pub async fn fetch(
+        &self,
+        runner: &Runner,
+        charts: impl IntoIterator<Item = ChartRef>,
+    ) -> Result<BTreeMap<ChartRef, Chart>, FetchError> {
         let mut tasks = tokio::task::JoinSet::new();
         for chart in charts {
             let (store, runner) = (self.clone(), runner.clone());
@@ -101,16 +105,15 @@ impl ChartStore {
         match chart {
             ChartRef::Stack { name } => self.own(name),
             ChartRef::Path { path } => read(self.base.join(path), None),
-            ChartRef::Upstream { repository, name, version } => match &self.folder {
-                Some(folder) => {
+            ChartRef::Upstream { repository, name, version } => {
+                if let Some(folder) = &self.folder {
                     let path = in_folder(folder, name, version)?;
                     read(path, Some(("directory", name, version)))
-                }
-                None => {
+                } else {
                     let path = self.pull(runner, repository, name, version).await?;
                     read(path, Some((repository, name, version)))
                 }
-            },
+            }
         }
     }
 
@@ -147,7 +150,7 @@ impl ChartStore {
             name: name.to_owned(),
             version: version.to_owned(),
             repository: repository.to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         let pulled = fs_err::read_dir(work.path())?.filter_map(Result::ok).map(|entry| entry.path());
         let archive = pulled.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
@@ -160,7 +163,8 @@ impl ChartStore {
 /// Finds `NAME-VERSION.tgz`, or a folder `NAME-VERSION` or `NAME` whose `Chart.yaml` has that version.
 fn in_folder(folder: &Path, name: &str, version: &str) -> Result<PathBuf, FetchError> {
     let bare = version.trim_start_matches('v');
-    let candidates = [format!("{name}-{version}.tgz"), format!("{name}-{bare}.tgz"), format!("{name}-{version}"), name.to_owned()];
+    let candidates =
+        [format!("{name}-{version}.tgz"), format!("{name}-{bare}.tgz"), format!("{name}-{version}"), name.to_owned()];
     for candidate in candidates {
         let path = folder.join(candidate);
         if path.is_file() {

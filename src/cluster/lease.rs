@@ -1,10 +1,10 @@
 //! One run at a time: a Lease in the system namespace.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::{MANAGED_BY_LABEL, MANAGER, STACK_LABEL};
 use crate::exec::{ExecError, Runner};
@@ -46,7 +46,13 @@ pub struct Lease {
 impl Lease {
     /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced. `note`
     /// gets a sentence where that takes time.
-    pub async fn acquire(runner: &Runner, namespace: &str, stack: &str, holder: String, note: impl Fn(String)) -> Result<Self, LeaseError> {
+    pub async fn acquire(
+        runner: &Runner,
+        namespace: &str,
+        stack: &str,
+        holder: String,
+        note: impl Fn(String),
+    ) -> Result<Self, LeaseError> {
         let mut object = take(runner, namespace, stack, &holder, note).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let (flag, name, task_runner) = (Arc::clone(&lost), namespace.to_owned(), runner.clone());
@@ -83,7 +89,11 @@ impl Lease {
     pub async fn release(self) {
         self.renewal.abort();
         // Read anew: the renewal may have been cut off between writing and noting the version.
-        let Ok(output) = self.runner.run(kubectl::get([format!("lease/{NAME}")], Some(&self.namespace)).isolated()).await else { return };
+        let Ok(output) =
+            self.runner.run(kubectl::get([format!("lease/{NAME}")], Some(&self.namespace)).isolated()).await
+        else {
+            return;
+        };
         for mut object in kubectl::items(&output.stdout) {
             if object["spec"]["holderIdentity"] == self.holder.as_str() {
                 object["spec"]["holderIdentity"] = json!("");
@@ -93,7 +103,13 @@ impl Lease {
     }
 }
 
-async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str, note: impl Fn(String)) -> Result<Value, LeaseError> {
+async fn take(
+    runner: &Runner,
+    namespace: &str,
+    stack: &str,
+    holder: &str,
+    note: impl Fn(String),
+) -> Result<Value, LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
@@ -111,7 +127,10 @@ async fn take(runner: &Runner, namespace: &str, stack: &str, holder: &str, note:
                         }
                         Some(_) => {}
                         None => {
-                            note(format!("another run holds the lease: {other}; waiting up to {}s to see whether it lives", DURATION.as_secs()));
+                            note(format!(
+                                "another run holds the lease: {other}; waiting up to {}s to see whether it lives",
+                                DURATION.as_secs()
+                            ));
                             seen = Some((version, Instant::now()));
                             continue;
                         }

@@ -6,13 +6,13 @@ mod record;
 mod state;
 mod workload;
 
-pub use api_error::{classify, ApiFault};
+pub use api_error::{ApiFault, classify};
 pub use lease::{Lease, LeaseError};
-pub use record::{CrdRecord, ReleaseRecord, StackRecord, RECORD_NAME};
-pub use state::{observe, ClusterState, NamespaceState, ReleaseState, ReleaseStatus, Scope};
+pub use record::{CrdRecord, RECORD_NAME, ReleaseRecord, StackRecord};
 pub(crate) use state::workload_of;
+pub use state::{ClusterState, NamespaceState, ReleaseState, ReleaseStatus, Scope, observe};
+pub use workload::{Readiness, readiness};
 pub(crate) use workload::{condition, is_true};
-pub use workload::{readiness, Readiness};
 
 /// Label of namespaces, Secrets and CRDs: the id of the stack that they belong to.
 pub const STACK_LABEL: &str = "mlopsctl.dev/stack";

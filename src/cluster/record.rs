@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::{MANAGED_BY_LABEL, MANAGER, STACK_LABEL};
 use crate::render::Workload;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::record::{StackRecord, RECORD_NAME};
-use super::workload::{readiness, Readiness};
 use super::GENERATION_LABEL;
+use super::record::{RECORD_NAME, StackRecord};
+use super::workload::{Readiness, readiness};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::helm::{DIGEST_LABEL, REVISION_LABEL};
 use crate::kubectl;
@@ -196,7 +196,9 @@ fn namespace(object: &Value) -> NamespaceState {
 
 fn add_revision(releases: &mut BTreeMap<(String, String), ReleaseState>, row: &kubectl::LabelRow) {
     let label = |name: &str| row.labels.get(name).map(String::as_str);
-    let (Some(name), Some(revision)) = (label("name"), label("version").and_then(|text| text.parse().ok())) else { return };
+    let (Some(name), Some(revision)) = (label("name"), label("version").and_then(|text| text.parse().ok())) else {
+        return;
+    };
     let status = ReleaseStatus::parse(label("status").unwrap_or_default());
     let good = matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded).then_some(revision);
     let state = releases.entry((row.namespace.clone(), name.to_owned())).or_insert(ReleaseState {

@@ -18,7 +18,8 @@ pub enum Readiness {
 pub fn readiness(object: &Value) -> Readiness {
     let status = &object["status"];
     let count = |name: &str| status[name].as_u64().unwrap_or(0);
-    let observed = status["observedGeneration"].as_u64().unwrap_or(0) >= object["metadata"]["generation"].as_u64().unwrap_or(0);
+    let observed =
+        status["observedGeneration"].as_u64().unwrap_or(0) >= object["metadata"]["generation"].as_u64().unwrap_or(0);
     let wanted = object["spec"]["replicas"].as_u64().unwrap_or(1);
     match object["kind"].as_str() {
         Some("Deployment") => {
@@ -64,7 +65,8 @@ pub fn readiness(object: &Value) -> Readiness {
             if is_true(object, "Complete") {
                 Readiness::Ready
             } else if is_true(object, "Failed") {
-                let message = condition(object, "Failed").and_then(|it| it["message"].as_str()).unwrap_or("the Job failed");
+                let message =
+                    condition(object, "Failed").and_then(|it| it["message"].as_str()).unwrap_or("the Job failed");
                 Readiness::Failed(message.to_owned())
             } else {
                 waiting("the Job is running")

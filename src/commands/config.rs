@@ -9,16 +9,17 @@ use crate::printer::OutputFormat;
 use crate::settings::Settings;
 
 /// Writes the JSON schema.
-pub(super) fn schema(settings: &Settings) -> CommandResult {
+pub(super) fn schema(settings: &Settings) -> ExitStatus {
     settings.printer.json(&json_schema());
-    Ok(ExitStatus::Success)
+    ExitStatus::Success
 }
 
 /// Writes the config with profile and defaults filled in.
 pub(super) fn show(settings: &Settings) -> CommandResult {
     let loaded = config(settings, &catalog(settings)?)?;
     if settings.printer.format() == OutputFormat::Text {
-        let text = serde_saphyr::to_string(&loaded.config).map_err(|error| CommandError::new(ExitStatus::Bug, error))?;
+        let text =
+            serde_saphyr::to_string(&loaded.config).map_err(|error| CommandError::new(ExitStatus::Bug, error))?;
         settings.printer.data(&text);
     } else {
         settings.printer.json(&loaded.config);

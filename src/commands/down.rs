@@ -7,13 +7,13 @@ use super::prepare::{catalog, config, holder, runner, scope, stack};
 use super::up::{confirm, watch_signals};
 use crate::apply::remove;
 use crate::cli::DownArgs;
-use crate::cluster::{observe, ClusterState, Lease, CREATED_LABEL, RECORD_NAME, STACK_LABEL};
+use crate::cluster::{CREATED_LABEL, ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::kubectl;
 use crate::plan::{PlanError, Removal};
 use crate::printer::{OutputFormat, Printer};
-use crate::report::{show_events, table, Events, Kept, RunReport, StepAction, StepReport};
+use crate::report::{Events, Kept, RunReport, StepAction, StepReport, show_events, table};
 use crate::settings::Settings;
 use crate::stack::Stack;
 
@@ -81,7 +81,8 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
         settings.printer.json(&report);
     }
     if runner.is_interrupted() {
-        return Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted")).hint("`mlopsctl down` goes on from here"));
+        return Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted"))
+            .hint("`mlopsctl down` goes on from here"));
     }
     Ok(if report.ok { ExitStatus::Success } else { ExitStatus::Failure })
 }
@@ -90,7 +91,11 @@ fn check_owner(stack: &Stack, state: &ClusterState) -> Result<(), CommandError> 
     let mut problems = Vec::new();
     for (namespace, found) in &state.namespaces {
         if let Some(id) = found.labels.get(STACK_LABEL).filter(|id| **id != stack.id) {
-            problems.push(PlanError::OtherStack { namespace: namespace.clone(), found: id.clone(), wanted: stack.id.clone() });
+            problems.push(PlanError::OtherStack {
+                namespace: namespace.clone(),
+                found: id.clone(),
+                wanted: stack.id.clone(),
+            });
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
@@ -99,29 +104,44 @@ fn check_owner(stack: &Stack, state: &ClusterState) -> Result<(), CommandError> 
 async fn take_inventory(runner: &Runner, stack: &Stack, state: &ClusterState) -> Result<Inventory, CommandError> {
     let mut inventory = Inventory { removals: removals(stack, state), ..Inventory::default() };
     for namespace in state.namespaces.keys() {
-        let names = inventory.removals.iter().filter(|removal| removal.namespace == *namespace).map(|removal| removal.name.clone());
-        let known = state.record.iter().flat_map(|record| &record.releases).filter(|(_, it)| it.namespace == *namespace).map(|(name, _)| name.clone());
-        let configured = stack.releases.iter().filter(|release| release.namespace == *namespace).map(|release| release.name.clone());
+        let names = inventory
+            .removals
+            .iter()
+            .filter(|removal| removal.namespace == *namespace)
+            .map(|removal| removal.name.clone());
+        let known = state
+            .record
+            .iter()
+            .flat_map(|record| &record.releases)
+            .filter(|(_, it)| it.namespace == *namespace)
+            .map(|(name, _)| name.clone());
+        let configured =
+            stack.releases.iter().filter(|release| release.namespace == *namespace).map(|release| release.name.clone());
         let names: Vec<String> = names.chain(known).chain(configured).collect();
         let output = runner.run(kubectl::get(["persistentvolumeclaims"], Some(namespace))).await?;
         for claim in kubectl::items(&output.stdout) {
             // Operators name the instance after the release and what they made of it.
             let instance = claim["metadata"]["labels"]["app.kubernetes.io/instance"].as_str().unwrap_or_default();
-            if names.iter().any(|name| instance == name || instance.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))) {
+            if names.iter().any(|name| {
+                instance == name || instance.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))
+            }) {
                 let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
                 let annotations = &claim["metadata"]["annotations"];
                 inventory.claims.push(Claim {
                     namespace: namespace.clone(),
                     name: text(&claim["metadata"]["name"]),
                     size: text(&claim["status"]["capacity"]["storage"]),
-                    goes_with_release: annotations["meta.helm.sh/release-name"].is_string() && annotations["helm.sh/resource-policy"] != "keep",
+                    goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
+                        && annotations["helm.sh/resource-policy"] != "keep",
                 });
             }
         }
         let selector = format!("{STACK_LABEL}={}", stack.id);
         let call = kubectl::get(["secrets"], Some(namespace)).args(["--selector", &selector]);
         for secret in kubectl::items(&runner.run(call).await?.stdout) {
-            inventory.secrets.push((namespace.clone(), secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
+            inventory
+                .secrets
+                .push((namespace.clone(), secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
         }
     }
     let ours = state.crds.iter().filter(|(_, labels)| labels.get(STACK_LABEL) == Some(&stack.id));
@@ -131,7 +151,8 @@ async fn take_inventory(runner: &Runner, stack: &Stack, state: &ClusterState) ->
 
 /// Returns our releases, each before those that it needs; such as are not in the file any more come first.
 fn removals(stack: &Stack, state: &ClusterState) -> Vec<Removal> {
-    let recorded = state.record.iter().flat_map(|record| &record.releases).map(|(name, it)| (name.clone(), it.namespace.clone()));
+    let recorded =
+        state.record.iter().flat_map(|record| &record.releases).map(|(name, it)| (name.clone(), it.namespace.clone()));
     let configured = stack.releases.iter().rev().map(|release| (release.name.clone(), release.namespace.clone()));
     let mut result: Vec<Removal> = Vec::new();
     let known: Vec<(String, String)> = configured.collect();
@@ -145,15 +166,27 @@ fn removals(stack: &Stack, state: &ClusterState) -> Vec<Removal> {
 }
 
 async fn show_inventory(printer: Printer, runner: &Runner, inventory: &Inventory, purge: bool) {
-    let view = Invocation::new(Tool::Kubectl, ["config", "view", "--minify", "-o", "jsonpath={.current-context} {.clusters[0].cluster.server}"]);
+    let view = Invocation::new(
+        Tool::Kubectl,
+        ["config", "view", "--minify", "-o", "jsonpath={.current-context} {.clusters[0].cluster.server}"],
+    );
     if let Ok(output) = runner.run(view).await {
         printer.say(&format!("cluster: {}", output.stdout.trim()));
     }
     let mut rows: Vec<Vec<String>> = Vec::new();
     let fate = |purged: bool| if purged { "delete".to_owned() } else { "keep".to_owned() };
-    rows.extend(inventory.removals.iter().map(|it| vec!["uninstall".to_owned(), format!("release {}", it.name), it.namespace.clone()]));
+    rows.extend(
+        inventory
+            .removals
+            .iter()
+            .map(|it| vec!["uninstall".to_owned(), format!("release {}", it.name), it.namespace.clone()]),
+    );
     rows.extend(inventory.claims.iter().map(|claim| {
-        vec![fate(purge || claim.goes_with_release), format!("volume {} ({})", claim.name, claim.size), claim.namespace.clone()]
+        vec![
+            fate(purge || claim.goes_with_release),
+            format!("volume {} ({})", claim.name, claim.size),
+            claim.namespace.clone(),
+        ]
     }));
     rows.extend(inventory.secrets.iter().map(|(namespace, name)| {
         vec![fate(purge || !keeps_secrets(inventory, namespace)), format!("Secret {name}"), namespace.clone()]
@@ -179,17 +212,23 @@ fn ask(args: &DownArgs, stack: &Stack, inventory: &Inventory) -> Result<(), Comm
             return if *given == stack.id {
                 Ok(())
             } else {
-                Err(CommandError::usage(format!("--confirm {given} is not this stack's id")).hint(format!("--confirm {}", stack.id)))
+                Err(CommandError::usage(format!("--confirm {given} is not this stack's id"))
+                    .hint(format!("--confirm {}", stack.id)))
             };
         }
         if args.yes || !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-            return Err(CommandError::usage("--purge deletes data and must be confirmed by name").hint(format!("--confirm {}", stack.id)));
+            return Err(CommandError::usage("--purge deletes data and must be confirmed by name")
+                .hint(format!("--confirm {}", stack.id)));
         }
         let typed: String = dialoguer::Input::new()
             .with_prompt(format!("This deletes data. Type `{}` to go on", stack.id))
             .interact_text()
             .map_err(|error| CommandError::new(ExitStatus::Interrupted, error))?;
-        return if typed == stack.id { Ok(()) } else { Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done"))) };
+        return if typed == stack.id {
+            Ok(())
+        } else {
+            Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done")))
+        };
     }
     if inventory.removals.is_empty() { Ok(()) } else { confirm(args.yes, "Take these away?") }
 }
@@ -218,7 +257,9 @@ async fn take_away(
     }
     for claim in &inventory.claims {
         if purge {
-            runner.run(kubectl::delete([format!("persistentvolumeclaim/{}", claim.name)], Some(&claim.namespace))).await?;
+            runner
+                .run(kubectl::delete([format!("persistentvolumeclaim/{}", claim.name)], Some(&claim.namespace)))
+                .await?;
         } else if !claim.goes_with_release {
             kept.push(kept_object("PersistentVolumeClaim", &claim.namespace, &claim.name, "data is kept"));
         }
@@ -232,7 +273,12 @@ async fn take_away(
     }
     for name in &inventory.crds {
         if !purge {
-            kept.push(kept_object("CustomResourceDefinition", "", name, "deleting it would delete everybody's objects of its kind"));
+            kept.push(kept_object(
+                "CustomResourceDefinition",
+                "",
+                name,
+                "deleting it would delete everybody's objects of its kind",
+            ));
         } else if let Some(object) = first_instance(runner, name).await? {
             kept.push(kept_object("CustomResourceDefinition", "", name, &format!("{object} is of its kind")));
         } else {
@@ -248,7 +294,8 @@ async fn take_away(
 async fn uninstall(runner: &Runner, stack: &Stack, removals: &[Removal], events: &Events) -> Vec<StepReport> {
     let needed_by = |name: &str, open: &[Removal]| {
         stack.releases.iter().any(|release| {
-            release.needs.iter().any(|need| need.release == name) && open.iter().any(|removal| removal.name == release.name)
+            release.needs.iter().any(|need| need.release == name)
+                && open.iter().any(|removal| removal.name == release.name)
         })
     };
     let mut open: Vec<Removal> = removals.to_vec();
@@ -257,7 +304,8 @@ async fn uninstall(runner: &Runner, stack: &Stack, removals: &[Removal], events:
     let mut steps = Vec::new();
     loop {
         if !runner.is_interrupted() {
-            let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|removal| !needed_by(&removal.name, &open));
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|removal| !needed_by(&removal.name, &open));
             waiting = rest;
             for removal in ready {
                 let (runner, events) = (runner.clone(), events.clone());
@@ -276,7 +324,9 @@ async fn uninstall(runner: &Runner, stack: &Stack, removals: &[Removal], events:
 
 /// Returns an object of a CRD's kind, if there is one anywhere.
 async fn first_instance(runner: &Runner, crd: &str) -> Result<Option<String>, ExecError> {
-    let output = runner.run(Invocation::new(Tool::Kubectl, ["get", crd, "--all-namespaces", "--ignore-not-found", "-o", "name"])).await?;
+    let output = runner
+        .run(Invocation::new(Tool::Kubectl, ["get", crd, "--all-namespaces", "--ignore-not-found", "-o", "name"]))
+        .await?;
     Ok(output.stdout.lines().next().map(str::to_owned))
 }
 
@@ -286,7 +336,9 @@ async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<
     if state.namespaces.is_empty() {
         return Ok(kept);
     }
-    let listed = runner.run(Invocation::new(Tool::Kubectl, ["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"])).await?;
+    let listed = runner
+        .run(Invocation::new(Tool::Kubectl, ["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]))
+        .await?;
     let kinds: Vec<&str> = listed.stdout.lines().filter(|kind| !kind.starts_with("events")).collect();
     for (name, namespace) in &state.namespaces {
         if !namespace.labels.contains_key(CREATED_LABEL) {
@@ -301,8 +353,11 @@ async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<
             runner.run(kubectl::delete([format!("namespace/{name}")], None)).await?;
         }
     }
-    for name in state.namespaces.keys().filter(|name| !kept.iter().any(|it| it.kind == "Namespace" && it.name == **name)) {
-        let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=delete", "--timeout=60s"]).arg(format!("namespace/{name}"));
+    for name in
+        state.namespaces.keys().filter(|name| !kept.iter().any(|it| it.kind == "Namespace" && it.name == **name))
+    {
+        let wait =
+            Invocation::new(Tool::Kubectl, ["wait", "--for=delete", "--timeout=60s"]).arg(format!("namespace/{name}"));
         // A namespace that takes longer is on its way; the next `up` says so if it still is.
         let _ = runner.run(wait.timeout(DRAIN_LIMIT)).await;
     }
@@ -322,21 +377,30 @@ fn show_kept(printer: Printer, kept: &[Kept]) {
     }
     let crds = kept.iter().filter(is_crd).count();
     if crds > 0 {
-        printer.say(&format!("{:>12} {crds} CustomResourceDefinitions, whose deletion would delete everybody's objects of their kinds", "kept"));
+        printer.say(&format!(
+            "{:>12} {crds} CustomResourceDefinitions, whose deletion would delete everybody's objects of their kinds",
+            "kept"
+        ));
     }
 }
 
 /// Waits for what is on its way out of a namespace and returns what stays.
 async fn drain(runner: &Runner, namespace: &str, kinds: &[&str]) -> Result<Vec<String>, ExecError> {
     /// What every namespace has, and our own Lease.
-    const USUAL: &[&str] = &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease.coordination.k8s.io/mlopsctl"];
+    const USUAL: &[&str] =
+        &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease.coordination.k8s.io/mlopsctl"];
     let started = Instant::now();
     loop {
-        let call = Invocation::new(Tool::Kubectl, ["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"]);
+        let call = Invocation::new(
+            Tool::Kubectl,
+            ["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"],
+        );
         let output = runner.run(call).await?;
         let left: Vec<String> = output.stdout.lines().filter(|line| !USUAL.contains(line)).map(str::to_owned).collect();
         // Pods and what follows an owner take a moment; claims and Secrets that are kept do not go.
-        let leaving = left.iter().any(|line| ["pod/", "replicaset", "endpoint", "controllerrevision", "job"].iter().any(|kind| line.starts_with(kind)));
+        let leaving = left.iter().any(|line| {
+            ["pod/", "replicaset", "endpoint", "controllerrevision", "job"].iter().any(|kind| line.starts_with(kind))
+        });
         if left.is_empty() || !leaving || started.elapsed() > DRAIN_LIMIT {
             return Ok(left);
         }

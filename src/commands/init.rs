@@ -11,7 +11,7 @@ use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::{Invocation, Tool};
 use crate::kubectl;
 use crate::settings::Settings;
-use crate::stack::{random_text, Alphabet, RandomRule};
+use crate::stack::{Alphabet, RandomRule, random_text};
 
 /// The file that is written: every field with its default, the answers filled in.
 const TEMPLATE: &str = include_str!("init.yaml.j2");
@@ -46,7 +46,9 @@ pub(super) async fn run(settings: &Settings, args: &InitArgs) -> CommandResult {
     }
     let interactive = !args.yes;
     if interactive && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return Err(CommandError::usage("no terminal to ask on").hint("--yes takes the defaults; every answer is also a flag"));
+        return Err(
+            CommandError::usage("no terminal to ask on").hint("--yes takes the defaults; every answer is also a flag")
+        );
     }
     let found = look(settings, interactive).await;
     let answers = if interactive { ask(args, &found)? } else { defaults(args) };
@@ -57,7 +59,9 @@ pub(super) async fn run(settings: &Settings, args: &InitArgs) -> CommandResult {
         fs_err::create_dir_all(folder).map_err(|error| CommandError::new(ExitStatus::Failure, error))?;
     }
     fs_err::write(path, text).map_err(|error| CommandError::new(ExitStatus::Failure, error))?;
-    settings.printer.say(&format!("wrote {}; `mlopsctl plan` shows what it means, `mlopsctl up` does it", path.display()));
+    settings
+        .printer
+        .say(&format!("wrote {}; `mlopsctl plan` shows what it means, `mlopsctl up` does it", path.display()));
     Ok(ExitStatus::Success)
 }
 
@@ -131,10 +135,16 @@ fn ask(args: &InitArgs, found: &Found) -> Result<Answers, CommandError> {
         }
         answers.tls = choose("Certificates", &args.tls, &["none", "selfSigned", "acme", "existing"], 0)?;
         if answers.tls == "acme" && args.email.is_none() {
-            answers.email = Some(Input::new().with_prompt("E-mail address for the certificate authority").interact_text().map_err(stopped)?);
+            answers.email = Some(
+                Input::new()
+                    .with_prompt("E-mail address for the certificate authority")
+                    .interact_text()
+                    .map_err(stopped)?,
+            );
         }
         if answers.tls == "existing" && args.tls_secret.is_none() {
-            answers.tls_secret = Some(Input::new().with_prompt("Name of the TLS Secret").interact_text().map_err(stopped)?);
+            answers.tls_secret =
+                Some(Input::new().with_prompt("Name of the TLS Secret").interact_text().map_err(stopped)?);
         }
     }
     answers.credentials = choose("Passwords", &args.credentials, &["generate", "prompt", "existing"], 0)?;
@@ -142,7 +152,8 @@ fn ask(args: &InitArgs, found: &Found) -> Result<Answers, CommandError> {
 }
 
 fn render(answers: &Answers, found: &Found) -> Result<String, CommandError> {
-    let fresh = || random_text(&RandomRule { length: 8, minimum: 8, alphabet: Alphabet::Hex }).expose_secret().to_owned();
+    let fresh =
+        || random_text(&RandomRule { length: 8, minimum: 8, alphabet: Alphabet::Hex }).expose_secret().to_owned();
     let variables = serde_json::json!({
         "stack_id": found.stack_id.clone().unwrap_or_else(|| format!("mlops-{}", fresh())),
         "profile": answers.profile,
@@ -156,5 +167,8 @@ fn render(answers: &Answers, found: &Found) -> Result<String, CommandError> {
         "credentials": answers.credentials,
         "version": env!("CARGO_PKG_VERSION"),
     });
-    Ok(crate::render::Engine::new().text("mlops.yaml.j2", TEMPLATE, &variables).map_err(|error| CommandError::new(ExitStatus::Bug, error))? + "\n")
+    Ok(crate::render::Engine::new()
+        .text("mlops.yaml.j2", TEMPLATE, &variables)
+        .map_err(|error| CommandError::new(ExitStatus::Bug, error))?
+        + "\n")
 }

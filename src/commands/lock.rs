@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::prepare::{catalog, chart_store, config, lock_path, runner, stack};
-use crate::chart::{Lock, LOCK_FILE};
+use crate::chart::{LOCK_FILE, Lock};
 use crate::cli::LockArgs;
 use crate::error::{CommandResult, ExitStatus};
 use crate::settings::Settings;
@@ -14,7 +14,8 @@ pub(super) async fn run(settings: &Settings, args: &LockArgs) -> CommandResult {
     let loaded = config(settings, &catalog)?;
     let stack = stack(settings, &loaded, &catalog, &BTreeMap::new())?;
     let runner = runner(settings, loaded.config.cluster.context.as_deref())?;
-    let charts = chart_store(settings).fetch(&runner, stack.releases.iter().map(|release| release.chart.clone())).await?;
+    let charts =
+        chart_store(settings).fetch(&runner, stack.releases.iter().map(|release| release.chart.clone())).await?;
     let path = lock_path(settings);
     let mut lock = Lock::read(&path)?;
     for entry in charts.values().filter_map(|chart| chart.lock.clone()) {

@@ -28,11 +28,11 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult 
         Command::Status(args) => status::run(settings, &args).await,
         Command::Down(args) => down::run(settings, &args).await,
         Command::Render(args) => render::run(settings, &args),
-        Command::Config(ConfigCommand::Schema) => config::schema(settings),
+        Command::Config(ConfigCommand::Schema) => Ok(config::schema(settings)),
         Command::Config(ConfigCommand::Show) => config::show(settings),
         Command::Config(ConfigCommand::Validate) => config::validate(settings),
         Command::Lock(args) => lock::run(settings, &args).await,
-        Command::Completions { shell } => shell::completions(settings, shell),
+        Command::Completions { shell } => Ok(shell::completions(settings, shell)),
         Command::Man { output_dir } => shell::man(&output_dir),
     }
 }

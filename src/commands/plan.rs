@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::prepare::Prepared;
 use crate::cli::PlanArgs;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::helm;
-use crate::plan::{diff_objects, Action, Change, ObjectDiff, Plan, Recovery, ReleasePlan};
+use crate::plan::{Action, Change, ObjectDiff, Plan, Recovery, ReleasePlan, diff_objects};
 use crate::printer::{OutputFormat, Printer, Tone};
 use crate::render::documents;
 use crate::settings::Settings;
@@ -32,13 +32,19 @@ pub(super) async fn run(settings: &Settings, args: &PlanArgs) -> CommandResult {
 
 /// Writes one line for everything that is to be done.
 pub(super) fn show_summary(printer: Printer, plan: &Plan) {
-    let line = |tone: Tone, word: &str, text: &str| printer.data(&format!("{} {text}\n", printer.paint(tone, &format!("{word:>10}"))));
+    let line = |tone: Tone, word: &str, text: &str| {
+        printer.data(&format!("{} {text}\n", printer.paint(tone, &format!("{word:>10}"))));
+    };
     for namespace in &plan.namespaces {
         line(Tone::Good, if namespace.create { "create" } else { "label" }, &format!("namespace {}", namespace.name));
     }
     for secret in &plan.secrets {
         if secret.create {
-            line(Tone::Good, "create", &format!("Secret {} in {} ({})", secret.secret.name, secret.secret.namespace, secret.secret.title));
+            line(
+                Tone::Good,
+                "create",
+                &format!("Secret {} in {} ({})", secret.secret.name, secret.secret.namespace, secret.secret.title),
+            );
         }
         for namespace in &secret.copies {
             line(Tone::Good, "copy", &format!("Secret {} to {namespace}", secret.secret.name));
@@ -51,8 +57,14 @@ pub(super) fn show_summary(printer: Printer, plan: &Plan) {
         let chart = &release.release.chart;
         let name = &release.release.name;
         match &release.action {
-            Action::Install => line(Tone::Good, "install", &format!("{name} ({chart}) in {}{}", release.release.namespace, after(release))),
-            Action::Upgrade { from } => line(Tone::Warn, "upgrade", &format!("{name} ({chart}) from revision {from}{}", after(release))),
+            Action::Install => line(
+                Tone::Good,
+                "install",
+                &format!("{name} ({chart}) in {}{}", release.release.namespace, after(release)),
+            ),
+            Action::Upgrade { from } => {
+                line(Tone::Warn, "upgrade", &format!("{name} ({chart}) from revision {from}{}", after(release)));
+            }
             Action::Repair { reason, recovery } => {
                 let first = match recovery {
                     Some(Recovery::RollBack { revision }) => format!(", back to revision {revision} first"),
@@ -84,10 +96,19 @@ async fn diffs(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, Vec<
         let kube_version = prepared.state.server_version.clone();
         tasks.spawn(async move {
             let spec = &release.release;
-            let template = helm::template(&spec.name, &spec.namespace, &release.chart.path, &spec.values, &spec.api_versions, Some(&kube_version));
+            let template = helm::template(
+                &spec.name,
+                &spec.namespace,
+                &release.chart.path,
+                &spec.values,
+                &spec.api_versions,
+                Some(&kube_version),
+            );
             let old = async {
                 match release.revision {
-                    Some(_) => runner.run(helm::manifest(&spec.name, &spec.namespace)).await.map(|output| output.stdout),
+                    Some(_) => {
+                        runner.run(helm::manifest(&spec.name, &spec.namespace)).await.map(|output| output.stdout)
+                    }
                     None => Ok(String::new()),
                 }
             };
@@ -102,7 +123,9 @@ async fn diffs(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, Vec<
             let old = old.unwrap_or_default();
             let new = new.map_err(CommandError::from)?.stdout;
             let again = again.unwrap_or_default();
-            let parse = |text: &str| documents(text).map(without_hooks).map_err(|error| CommandError::new(ExitStatus::Failure, error));
+            let parse = |text: &str| {
+                documents(text).map(without_hooks).map_err(|error| CommandError::new(ExitStatus::Failure, error))
+            };
             Ok::<_, CommandError>((spec.name.clone(), diff_objects(&parse(&old)?, &parse(&new)?, &parse(&again)?)))
         });
     }

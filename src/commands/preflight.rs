@@ -1,7 +1,7 @@
 //! `preflight`.
 
 use crate::error::{CommandResult, ExitStatus};
-use crate::preflight::{run_checks, Outcome};
+use crate::preflight::{Outcome, run_checks};
 use crate::printer::{OutputFormat, Tone};
 use crate::settings::Settings;
 

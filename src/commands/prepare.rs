@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::apply::record_from_manifest;
-use crate::chart::{Chart, ChartStore, Lock, LOCK_FILE};
-use crate::cluster::{observe, ClusterState, ReleaseStatus, Scope};
-use crate::config::{load, ConfigError, LoadedConfig};
+use crate::chart::{Chart, ChartStore, LOCK_FILE, Lock};
+use crate::cluster::{ClusterState, ReleaseStatus, Scope, observe};
+use crate::config::{ConfigError, LoadedConfig, load};
 use crate::error::CommandError;
 use crate::exec::{Runner, Target, ToolPaths, Tools};
-use crate::plan::{build, Action, Inputs, Plan, PlanError};
+use crate::plan::{Action, Inputs, Plan, PlanError, build};
 use crate::settings::Settings;
-use crate::stack::{resolve, Alphabet, ChartRef, RandomRule, Stack, StackError, StackFile};
+use crate::stack::{Alphabet, ChartRef, RandomRule, Stack, StackError, StackFile, resolve};
 
 /// Reads `stack.yaml`.
 pub(crate) fn catalog(settings: &Settings) -> Result<StackFile, CommandError> {
@@ -38,15 +38,22 @@ pub(crate) fn stack(
 }
 
 fn place(loaded: &LoadedConfig, error: &StackError) -> Option<ConfigError> {
-    let own = |name: &str| loaded.config.releases.iter().position(|release| release.name == name).map(|index| index.to_string());
+    let own = |name: &str| {
+        loaded.config.releases.iter().position(|release| release.name == name).map(|index| index.to_string())
+    };
     let (path, help) = match error {
-        StackError::UnknownValues { release, suggestion } => {
-            (vec!["values".to_owned(), release.clone()], suggestion.as_ref().map(|name| format!("did you mean `{name}`?")))
+        StackError::UnknownValues { release, suggestion } => (
+            vec!["values".to_owned(), release.clone()],
+            suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
+        ),
+        StackError::Duplicate { release } => {
+            (vec!["releases".into(), own(release)?, "name".into()], Some("choose another name".into()))
         }
-        StackError::Duplicate { release } => (vec!["releases".into(), own(release)?, "name".into()], Some("choose another name".into())),
         StackError::UnknownNeed { release, .. } => (vec!["releases".into(), own(release)?, "needs".into()], None),
         StackError::UnknownSecret { release, .. } => (vec!["releases".into(), own(release)?, "secrets".into()], None),
-        StackError::Unpinned { release } => (vec!["releases".into(), own(release)?, "chart".into()], Some("add `version`".into())),
+        StackError::Unpinned { release } => {
+            (vec!["releases".into(), own(release)?, "chart".into()], Some("add `version`".into()))
+        }
         StackError::NotBoolean { name, .. } => (vec!["releases".into(), own(name)?, "when".into()], None),
         StackError::Cycle { cycle } => {
             let index = cycle.iter().find_map(|name| own(name))?;
@@ -180,7 +187,9 @@ async fn complete_record(
     let mut tasks = tokio::task::JoinSet::new();
     for release in plan.releases {
         let key = (release.release.namespace.clone(), release.release.name.clone());
-        let Some(found) = state.releases.get(&key).filter(|found| found.status == ReleaseStatus::Deployed) else { continue };
+        let Some(found) = state.releases.get(&key).filter(|found| found.status == ReleaseStatus::Deployed) else {
+            continue;
+        };
         let recorded = state.record.as_ref().and_then(|record| record.releases.get(&release.release.name));
         let gap = recorded.is_none_or(|record| record.revision != found.revision);
         let ours = found.digest_revision == Some(found.revision) && found.digest.as_deref() == Some(&release.digest);

@@ -9,11 +9,11 @@ use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::settings::Settings;
 
 /// Writes shell completions.
-pub(super) fn completions(settings: &Settings, shell: clap_complete::Shell) -> CommandResult {
+pub(super) fn completions(settings: &Settings, shell: clap_complete::Shell) -> ExitStatus {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mlopsctl", &mut text);
     settings.printer.data(&String::from_utf8_lossy(&text));
-    Ok(ExitStatus::Success)
+    ExitStatus::Success
 }
 
 /// Writes one manual page per command.

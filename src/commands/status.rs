@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::prepare::{catalog, config, runner, scope, stack};
 use crate::cli::StatusArgs;
-use crate::cluster::{observe, ClusterState, Readiness, STACK_LABEL};
+use crate::cluster::{ClusterState, Readiness, STACK_LABEL, observe};
 use crate::config::Config;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::Runner;
@@ -71,8 +71,10 @@ pub(super) async fn run(settings: &Settings, args: &StatusArgs) -> CommandResult
 
 async fn look(runner: &Runner, stack: &Stack, config: &Config) -> Result<StatusReport, CommandError> {
     let state = observe(runner, &scope(stack)).await?;
-    let other = state.namespaces.values().find_map(|namespace| namespace.labels.get(STACK_LABEL).filter(|id| **id != stack.id));
-    let releases: Vec<ReleaseStatus> = stack.releases.iter().map(|release| release_status(release, &state, config)).collect();
+    let other =
+        state.namespaces.values().find_map(|namespace| namespace.labels.get(STACK_LABEL).filter(|id| **id != stack.id));
+    let releases: Vec<ReleaseStatus> =
+        stack.releases.iter().map(|release| release_status(release, &state, config)).collect();
     Ok(StatusReport {
         healthy: releases.iter().all(|it| it.status == "deployed" && it.waiting.is_empty()),
         stack: other.unwrap_or(&stack.id).clone(),
@@ -122,7 +124,10 @@ fn show(settings: &Settings, report: &StatusReport) {
                 "deployed" | "absent" => Tone::Warn,
                 _ => Tone::Bad,
             };
-            let revision = it.revision.map_or_else(|| "-".to_owned(), |revision| if it.managed { revision.to_string() } else { format!("{revision}*") });
+            let revision = it.revision.map_or_else(
+                || "-".to_owned(),
+                |revision| if it.managed { revision.to_string() } else { format!("{revision}*") },
+            );
             vec![
                 it.release.clone(),
                 it.namespace.clone(),
@@ -160,7 +165,10 @@ pub(super) fn ui_rows(stack: &Stack, config: &Config) -> Vec<Vec<String>> {
     let with_ui = stack.releases.iter().filter_map(|release| release.ui.as_ref().map(|ui| (release, ui)));
     with_ui
         .map(|(release, ui)| {
-            let login = ui.login.as_ref().map_or_else(|| "-".to_owned(), |secret| format!("Secret {secret} in {}", release.namespace));
+            let login = ui
+                .login
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |secret| format!("Secret {secret} in {}", release.namespace));
             vec![ui.host.clone(), address(ui, &release.namespace, config), login]
         })
         .collect()

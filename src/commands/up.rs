@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::plan::show_summary;
-use super::prepare::{holder, Prepared};
-use crate::apply::{apply, Environment, Waits};
+use super::prepare::{Prepared, holder};
+use crate::apply::{Environment, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
 use crate::config::CredentialSource;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::Runner;
 use crate::plan::Plan;
 use crate::printer::{OutputFormat, Tone};
-use crate::report::{show_events, table, Events, RunReport, StepAction};
+use crate::report::{Events, RunReport, StepAction, show_events, table};
 use crate::settings::Settings;
 use crate::stack::SecretContent;
 
@@ -34,7 +34,12 @@ pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
 /// First use.
 pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandResult {
     if !settings.config.exists() {
-        let init = InitArgs { yes: args.up.yes, domain: args.domain.clone(), profile: args.profile.clone(), ..InitArgs::default() };
+        let init = InitArgs {
+            yes: args.up.yes,
+            domain: args.domain.clone(),
+            profile: args.profile.clone(),
+            ..InitArgs::default()
+        };
         super::init::run(settings, &init).await?;
     }
     let status = super::preflight::run_quietly(settings).await?;
@@ -68,12 +73,20 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CommandError> {
     }
     match dialoguer::Confirm::new().with_prompt(question).default(false).interact() {
         Ok(true) => Ok(()),
-        Ok(false) => Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done"))),
+        Ok(false) => {
+            Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done")))
+        }
         Err(error) => Err(CommandError::new(ExitStatus::Interrupted, error)),
     }
 }
 
-async fn carry_out(settings: &Settings, args: &UpArgs, prepared: Prepared, plan: Plan, started: Instant) -> CommandResult {
+async fn carry_out(
+    settings: &Settings,
+    args: &UpArgs,
+    prepared: Prepared,
+    plan: Plan,
+    started: Instant,
+) -> CommandResult {
     let typed = ask_credentials(&prepared, &plan)?;
     prepared.write_lock(settings);
     let environment = Environment {
@@ -119,15 +132,21 @@ fn interrupted() -> CommandError {
 /// A Ctrl-C on the terminal reaches helm too, which is in our process group and writes the release down as failed. A
 /// SIGTERM reaches only us and is passed on.
 pub(super) async fn watch_signals(runner: Runner, printer: crate::printer::Printer) {
-    use tokio::signal::unix::{signal, SignalKind};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     loop {
         let passed_on = tokio::select! {
             _ = interrupt.recv() => runner.is_interrupted(),
             _ = terminate.recv() => true,
         };
         if !runner.is_interrupted() {
-            printer.complain(&format!("{} ending the running steps, once more to hurry", printer.paint(Tone::Warn, "interrupted:")));
+            printer.complain(&format!(
+                "{} ending the running steps, once more to hurry",
+                printer.paint(Tone::Warn, "interrupted:")
+            ));
         }
         runner.interrupt();
         if passed_on {
@@ -147,7 +166,8 @@ fn ask_credentials(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, 
             let (Some(prompt), Some(random)) = (&rule.prompt, &rule.random) else { continue };
             if !std::io::stdin().is_terminal() {
                 let message = format!("no terminal to ask on: {prompt} (Secret {}, key {key})", secret.name);
-                return Err(CommandError::usage(message).hint("make the Secret beforehand, or set `credentials.source: generate`"));
+                return Err(CommandError::usage(message)
+                    .hint("make the Secret beforehand, or set `credentials.source: generate`"));
             }
             let minimum = random.minimum;
             let answer = dialoguer::Password::new()
@@ -155,7 +175,10 @@ fn ask_credentials(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, 
                 .allow_empty_password(true)
                 .with_confirmation("Once more", "They differ")
                 .validate_with(|text: &String| {
-                    let fits = text.is_empty() || (text.len() >= minimum && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric()));
+                    let fits = text.is_empty()
+                        || (text.len() >= minimum
+                            && text.len() <= 128
+                            && text.chars().all(|c| c.is_ascii_alphanumeric()));
                     if fits { Ok(()) } else { Err(format!("{minimum} to 128 letters or digits")) }
                 })
                 .interact()
@@ -172,9 +195,20 @@ fn ask_credentials(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, 
 fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
     let printer = settings.printer;
     let count = |wanted: StepAction| report.steps.iter().filter(|step| step.action == wanted).count();
-    let actions = [StepAction::Installed, StepAction::Upgraded, StepAction::Repaired, StepAction::Unchanged, StepAction::Removed, StepAction::Failed, StepAction::Skipped];
-    let counted: Vec<String> =
-        actions.into_iter().filter(|action| count(*action) > 0).map(|action| format!("{} {}", count(action), action.name())).collect();
+    let actions = [
+        StepAction::Installed,
+        StepAction::Upgraded,
+        StepAction::Repaired,
+        StepAction::Unchanged,
+        StepAction::Removed,
+        StepAction::Failed,
+        StepAction::Skipped,
+    ];
+    let counted: Vec<String> = actions
+        .into_iter()
+        .filter(|action| count(*action) > 0)
+        .map(|action| format!("{} {}", count(action), action.name()))
+        .collect();
     printer.complain(&format!("{} in {:.1}s", counted.join(", "), report.seconds));
     if !report.ok {
         printer.say("`mlopsctl up` goes on from here once the cause is mended");

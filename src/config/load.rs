@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::node::{Node, SpannedNode};
-use super::schema::{json_schema, Config};
+use super::schema::{Config, json_schema};
 use crate::render::merge;
 
 /// Why a config file cannot be used.
@@ -53,7 +53,9 @@ impl LoadedConfig {
         let mut node = &self.document;
         for name in path {
             let next = match &node.value {
-                Node::Sequence(items) => name.parse().ok().and_then(|index: usize| items.get(index)).map(|item| (item.referenced, item)),
+                Node::Sequence(items) => {
+                    name.parse().ok().and_then(|index: usize| items.get(index)).map(|item| (item.referenced, item))
+                }
                 other => other.get(name).map(|(key, value)| (key.referenced, value)),
             };
             let Some((place, child)) = next else { break };
@@ -72,7 +74,9 @@ impl LoadedConfig {
 pub fn load(path: &Path, profiles: &Map<String, Value>) -> Result<LoadedConfig, ConfigError> {
     let source = match fs_err::read_to_string(path) {
         Ok(source) => source,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ConfigError::Missing { path: path.to_owned() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ConfigError::Missing { path: path.to_owned() });
+        }
         Err(error) => return Err(error.into()),
     };
     parse(path, source, profiles)
@@ -101,7 +105,10 @@ pub fn parse(path: &Path, source: String, profiles: &Map<String, Value>) -> Resu
 }
 
 /// Reads YAML of the catalog's kind: checked against the schema of `T`, all problems at once.
-pub fn parse_catalog_yaml<T: DeserializeOwned + schemars::JsonSchema>(path: &Path, source: &str) -> Result<T, ConfigError> {
+pub fn parse_catalog_yaml<T: DeserializeOwned + schemars::JsonSchema>(
+    path: &Path,
+    source: &str,
+) -> Result<T, ConfigError> {
     let document = parse_document(path, source)?;
     let schema = schemars::schema_for!(T).to_value();
     let problems = check(&document, &schema);
@@ -117,7 +124,8 @@ fn parse_document(path: &Path, source: &str) -> Result<SpannedNode, ConfigError>
         // The place stands in front of our message already, and the parser's advice is for its callers.
         let message = text.split(" at line ").next().unwrap_or(&text);
         let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
-        let message = if message.starts_with("multiple YAML documents") { "more than one YAML document" } else { message };
+        let message =
+            if message.starts_with("multiple YAML documents") { "more than one YAML document" } else { message };
         let problem = match error.location() {
             Some(location) => Diagnostic::at(location, message),
             None => Diagnostic { line: 1, column: 1, length: 0, message: message.into(), help: None },

@@ -10,12 +10,12 @@ mod semantic;
 pub use check::check;
 pub(crate) use check::suggestion;
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use load::{load, parse, parse_catalog_yaml, ConfigError, LoadedConfig};
+pub use load::{ConfigError, LoadedConfig, load, parse, parse_catalog_yaml};
 pub use node::{Node, SpannedNode};
 pub use schema::{
-    BasicAuth, CertManager, Cluster, Config, CredentialSource, Credentials, Database, DatabaseProvider, ExternalDatabase,
-    ExternalObjectStore, Images, Ingress, Logging, Mlflow, Monitoring, Namespaces, NetworkPolicies, ObjectStore,
-    ObjectStoreProvider, Profile, Serving, SslMode, Tls, TlsMode, Workflows, API_VERSION, json_schema,
+    API_VERSION, BasicAuth, CertManager, Cluster, Config, CredentialSource, Credentials, Database, DatabaseProvider,
+    ExternalDatabase, ExternalObjectStore, Images, Ingress, Logging, Mlflow, Monitoring, Namespaces, NetworkPolicies,
+    ObjectStore, ObjectStoreProvider, Profile, Serving, SslMode, Tls, TlsMode, Workflows, json_schema,
 };
 
 /// The name of the config file where no other is given.

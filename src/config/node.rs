@@ -35,9 +35,9 @@ impl Node {
             Self::Number(value) => Value::Number(value.clone()),
             Self::String(value) => Value::String(value.clone()),
             Self::Sequence(items) => items.iter().map(|item| item.value.to_json()).collect(),
-            Self::Mapping(entries) => {
-                Value::Object(entries.iter().map(|(key, value)| (key.value.clone(), value.value.to_json())).collect::<Map<_, _>>())
-            }
+            Self::Mapping(entries) => Value::Object(
+                entries.iter().map(|(key, value)| (key.value.clone(), value.value.to_json())).collect::<Map<_, _>>(),
+            ),
         }
     }
 

@@ -27,16 +27,31 @@ pub(super) fn check(loaded: &LoadedConfig) -> Vec<Diagnostic> {
     match tls.mode {
         TlsMode::None => {}
         TlsMode::Existing => {
-            require(tls.secret_name.is_some(), mode, "`existing` needs `ingress.tls.secretName`", "name a Secret with tls.crt and tls.key");
+            require(
+                tls.secret_name.is_some(),
+                mode,
+                "`existing` needs `ingress.tls.secretName`",
+                "name a Secret with tls.crt and tls.key",
+            );
         }
         TlsMode::SelfSigned | TlsMode::Acme => {
-            require(config.cert_manager.enabled, mode, "this mode needs cert-manager", "set `certManager.enabled: true`");
+            require(
+                config.cert_manager.enabled,
+                mode,
+                "this mode needs cert-manager",
+                "set `certManager.enabled: true`",
+            );
         }
     }
     if tls.mode == TlsMode::Acme {
         require(tls.email.is_some(), mode, "`acme` needs `ingress.tls.email`", "give the address for expiry mails");
     }
-    require(tls.mode == TlsMode::None || !config.domain.is_empty(), mode, "TLS needs a `domain`", "set `domain`, or `mode: none`");
+    require(
+        tls.mode == TlsMode::None || !config.domain.is_empty(),
+        mode,
+        "TLS needs a `domain`",
+        "set `domain`, or `mode: none`",
+    );
     require(
         !config.ingress.basic_auth.enabled || !config.domain.is_empty(),
         &["ingress", "basicAuth", "enabled"],
@@ -44,7 +59,8 @@ pub(super) fn check(loaded: &LoadedConfig) -> Vec<Diagnostic> {
         "without one there is no ingress to protect",
     );
     require(
-        config.object_store.provider != ObjectStoreProvider::External || config.object_store.external.endpoint.is_some(),
+        config.object_store.provider != ObjectStoreProvider::External
+            || config.object_store.external.endpoint.is_some(),
         &["objectStore", "provider"],
         "`external` needs `objectStore.external.endpoint`",
         "give the store's URL",

@@ -69,7 +69,7 @@ pub struct Invocation {
 }
 
 /// How long a call may take that has no reason to take long.
-const SHORT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_mins(1);
 
 impl Invocation {
     /// Returns a call of `tool` with arguments, no input and a limit of one minute.

@@ -6,4 +6,4 @@ mod tools;
 
 pub use invocation::{Invocation, Signals, Stdin, Tool};
 pub use runner::{ExecError, Output, Runner, Target};
-pub use tools::{ToolError, ToolPaths, Tools, MINIMUM_HELM};
+pub use tools::{MINIMUM_HELM, ToolError, ToolPaths, Tools};

@@ -132,9 +132,9 @@ impl Runner {
     pub async fn run(&self, invocation: Invocation) -> Result<Output, ExecError> {
         let runner = self.clone();
         let command = invocation.to_string();
-        tokio::task::spawn_blocking(move || runner.run_blocking(&invocation)).await.unwrap_or_else(|join| {
-            Err(ExecError::Spawn { command, source: std::io::Error::other(join.to_string()) })
-        })
+        tokio::task::spawn_blocking(move || runner.run_blocking(&invocation))
+            .await
+            .unwrap_or_else(|join| Err(ExecError::Spawn { command, source: std::io::Error::other(join.to_string()) }))
     }
 
     /// Lets no further child start that shares our process group; running ones go on.
@@ -242,5 +242,5 @@ fn tail(stderr: &str) -> String {
 }
 
 fn indent(stderr: &str) -> String {
-    stderr.lines().map(|line| format!("\n    {line}")).collect()
+    if stderr.is_empty() { String::new() } else { format!("\n    {}", stderr.replace('\n', "\n    ")) }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{decide, Action};
+use super::decide::{Action, decide};
 use super::digest::{crd_digest, release_digest};
 use crate::chart::Chart;
-use crate::cluster::{ClusterState, CrdRecord, CREATED_LABEL, CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, STACK_LABEL};
+use crate::cluster::{CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, CREATED_LABEL, ClusterState, CrdRecord, STACK_LABEL};
 use crate::stack::{ChartRef, Release, Secret, Stack};
 
 /// What a plan is made of.
@@ -144,7 +144,8 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Plan, Vec<PlanError>> {
     let mut releases = Vec::new();
     for release in &stack.releases {
         let Some(chart) = charts.get(&release.chart) else { continue };
-        let own: Vec<&str> = release.secrets.iter().filter_map(|name| generations.get(name)).map(String::as_str).collect();
+        let own: Vec<&str> =
+            release.secrets.iter().filter_map(|name| generations.get(name)).map(String::as_str).collect();
         let digest = release_digest(release, &chart.digest, &own);
         let found = state.releases.get(&(release.namespace.clone(), release.name.clone()));
         let record = state.record.as_ref().and_then(|record| record.releases.get(&release.name));
@@ -159,7 +160,13 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Plan, Vec<PlanError>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Plan { namespaces: namespaces(stack, state), secrets, crds: crds(inputs), releases, removals: removals(stack, state) })
+    Ok(Plan {
+        namespaces: namespaces(stack, state),
+        secrets,
+        crds: crds(inputs),
+        releases,
+        removals: removals(stack, state),
+    })
 }
 
 impl Plan {
@@ -198,7 +205,11 @@ fn namespaces(stack: &Stack, state: &ClusterState) -> Vec<NamespacePlan> {
             create: known(&namespace.name).is_none(),
             pod_security: namespace.pod_security,
         })
-        .filter(|plan| plan.create || known(&plan.name).is_some_and(|it| !it.labels.contains_key(STACK_LABEL) && !it.labels.contains_key(CREATED_LABEL)))
+        .filter(|plan| {
+            plan.create
+                || known(&plan.name)
+                    .is_some_and(|it| !it.labels.contains_key(STACK_LABEL) && !it.labels.contains_key(CREATED_LABEL))
+        })
         .collect()
 }
 
@@ -217,7 +228,8 @@ fn secrets(
             continue;
         }
         let generation = generations.get(&secret.name).cloned().unwrap_or_default();
-        let stale = |namespace: &&String| at(namespace).is_none_or(|found| found.as_deref().is_some_and(|id| id != generation));
+        let stale =
+            |namespace: &&String| at(namespace).is_none_or(|found| found.as_deref().is_some_and(|id| id != generation));
         let copies: Vec<String> = secret.copies.iter().filter(stale).cloned().collect();
         if create || !copies.is_empty() {
             plans.push(SecretPlan { secret: secret.clone(), create, generation, copies });
@@ -255,7 +267,8 @@ fn removals(stack: &Stack, state: &ClusterState) -> Vec<Removal> {
     let recorded = state.record.iter().flat_map(|record| &record.releases);
     recorded
         .filter(|(name, record)| {
-            let wanted = stack.releases.iter().any(|release| release.name == **name && release.namespace == record.namespace);
+            let wanted =
+                stack.releases.iter().any(|release| release.name == **name && release.namespace == record.namespace);
             !wanted && state.releases.contains_key(&(record.namespace.clone(), (*name).clone()))
         })
         .map(|(name, record)| Removal { name: name.clone(), namespace: record.namespace.clone() })

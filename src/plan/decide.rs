@@ -62,7 +62,10 @@ pub fn decide(
                 Some(revision) => Recovery::RollBack { revision },
                 None => Recovery::Uninstall,
             };
-            return repair(format!("a run was cut off, revision {} is {}", state.revision, state.status), Some(recovery));
+            return repair(
+                format!("a run was cut off, revision {} is {}", state.revision, state.status),
+                Some(recovery),
+            );
         }
         ReleaseStatus::Uninstalling => return repair("an uninstall was cut off".into(), Some(Recovery::Uninstall)),
         ReleaseStatus::Failed | ReleaseStatus::Unknown | ReleaseStatus::Deployed => {}
@@ -83,7 +86,9 @@ pub fn decide(
     for workload in &record.workloads {
         match workloads.get(workload) {
             Some(Readiness::Ready) => {}
-            Some(Readiness::Waiting(why) | Readiness::Failed(why)) => return repair(format!("{workload} is not ready: {why}"), None),
+            Some(Readiness::Waiting(why) | Readiness::Failed(why)) => {
+                return repair(format!("{workload} is not ready: {why}"), None);
+            }
             None => return repair(format!("{workload} is gone"), None),
         }
     }

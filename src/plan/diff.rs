@@ -39,7 +39,11 @@ pub fn diff_objects(old: &[Value], new: &[Value], again: &[Value]) -> Vec<Object
     for (object, wanted) in &new {
         let mut wanted = wanted.clone();
         match old.get(object) {
-            None => diffs.push(ObjectDiff { object: object.clone(), change: Change::Create, text: unified("", &yaml(&wanted)) }),
+            None => diffs.push(ObjectDiff {
+                object: object.clone(),
+                change: Change::Create,
+                text: unified("", &yaml(&wanted)),
+            }),
             Some(found) => {
                 if let Some(second) = again.get(object) {
                     steady(&mut wanted, second, found);
@@ -70,7 +74,9 @@ fn steady(new: &mut Value, again: &Value, old: &Value) {
                 }
             }
         }
-        (Value::Array(new), Value::Array(again), Value::Array(old)) if new.len() == again.len() && new.len() == old.len() => {
+        (Value::Array(new), Value::Array(again), Value::Array(old))
+            if new.len() == again.len() && new.len() == old.len() =>
+        {
             for ((value, again), old) in new.iter_mut().zip(again).zip(old) {
                 steady(value, again, old);
             }

@@ -1,6 +1,6 @@
 //! Digests that tell whether anything changed.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::chart::hex;

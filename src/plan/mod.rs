@@ -2,10 +2,10 @@
 
 mod build;
 mod decide;
-mod digest;
 mod diff;
+mod digest;
 
-pub use build::{build, CrdPlan, Inputs, NamespacePlan, Plan, PlanError, ReleasePlan, Removal, SecretPlan};
-pub use decide::{decide, Action, Recovery};
+pub use build::{CrdPlan, Inputs, NamespacePlan, Plan, PlanError, ReleasePlan, Removal, SecretPlan, build};
+pub use decide::{Action, Recovery, decide};
+pub use diff::{Change, ObjectDiff, diff_objects, mask};
 pub use digest::{crd_digest, release_digest};
-pub use diff::{diff_objects, mask, Change, ObjectDiff};

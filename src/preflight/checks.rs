@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::fit;
 use super::{Check, Outcome};
 use crate::chart::{Chart, Lock};
-use crate::cluster::{observe, ClusterState, CRD_RELEASE_LABEL};
+use crate::cluster::{CRD_RELEASE_LABEL, ClusterState, observe};
 use crate::commands::prepare;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::exec::{Invocation, Runner, Tool, Tools};
 use crate::kubectl;
-use crate::plan::{build, Inputs, PlanError};
+use crate::plan::{Inputs, PlanError, build};
 use crate::settings::Settings;
 use crate::stack::{ChartRef, Stack};
 
@@ -35,7 +35,13 @@ async fn run_groups(settings: &Settings, checks: &mut Vec<Check>) -> Result<(), 
     let catalog = prepare::catalog(settings)?;
     let loaded = prepare::config(settings, &catalog)?;
     let stack = prepare::stack(settings, &loaded, &catalog, &BTreeMap::new())?;
-    checks.push(Check::new("config", "the config file is valid", Outcome::Passed, settings.config.display().to_string(), ""));
+    checks.push(Check::new(
+        "config",
+        "the config file is valid",
+        Outcome::Passed,
+        settings.config.display().to_string(),
+        "",
+    ));
     let config = &loaded.config;
 
     let runner = prepare::runner(settings, config.cluster.context.as_deref())?;
@@ -126,7 +132,11 @@ fn nodes(objects: &[Value]) -> Check {
         (_, 0) => Outcome::Passed,
         _ => Outcome::Warned,
     };
-    let detail = if unready.is_empty() { format!("{} nodes", nodes.len()) } else { format!("not ready: {}", unready.join(", ")) };
+    let detail = if unready.is_empty() {
+        format!("{} nodes", nodes.len())
+    } else {
+        format!("not ready: {}", unready.join(", "))
+    };
     Check::new("cluster", TITLE, outcome, detail, "kubectl describe node")
 }
 
@@ -137,12 +147,26 @@ fn storage_class(objects: &[Value], config: &Config) -> Check {
     if let Some(wanted) = &config.cluster.storage_class {
         let there = classes.iter().any(|class| name(class) == *wanted);
         let outcome = if there { Outcome::Passed } else { Outcome::Failed };
-        return Check::new("cluster", TITLE, outcome, wanted.clone(), "`kubectl get storageclass` lists them; set `cluster.storageClass`");
+        return Check::new(
+            "cluster",
+            TITLE,
+            outcome,
+            wanted.clone(),
+            "`kubectl get storageclass` lists them; set `cluster.storageClass`",
+        );
     }
-    let default = classes.iter().find(|class| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true");
+    let default = classes
+        .iter()
+        .find(|class| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true");
     match default {
         Some(class) => Check::new("cluster", TITLE, Outcome::Passed, format!("{} (default)", name(class)), ""),
-        None => Check::new("cluster", TITLE, Outcome::Failed, "none is the default", "set `cluster.storageClass` to one of `kubectl get storageclass`"),
+        None => Check::new(
+            "cluster",
+            TITLE,
+            Outcome::Failed,
+            "none is the default",
+            "set `cluster.storageClass` to one of `kubectl get storageclass`",
+        ),
     }
 }
 
@@ -170,8 +194,18 @@ async fn dns(config: &Config) -> Check {
     let host = format!("mlflow.{}", config.domain);
     let lookup = tokio::net::lookup_host((host.clone(), 443));
     let found = tokio::time::timeout(std::time::Duration::from_secs(3), lookup).await;
-    let outcome = if matches!(found.map(|result| result.map(|addresses| addresses.count())), Ok(Ok(1..))) { Outcome::Passed } else { Outcome::Warned };
-    Check::new("cluster", TITLE, outcome, host, "add a DNS record *.DOMAIN that points to the ingress, or lines in /etc/hosts")
+    let outcome = if matches!(found.map(|result| result.map(std::iter::Iterator::count)), Ok(Ok(1..))) {
+        Outcome::Passed
+    } else {
+        Outcome::Warned
+    };
+    Check::new(
+        "cluster",
+        TITLE,
+        outcome,
+        host,
+        "add a DNS record *.DOMAIN that points to the ingress, or lines in /etc/hosts",
+    )
 }
 
 fn crd_owners(stack: &Stack, state: &ClusterState) -> Check {
@@ -187,7 +221,13 @@ fn crd_owners(stack: &Stack, state: &ClusterState) -> Check {
         return Check::new("stack", TITLE, Outcome::Passed, "", "");
     }
     let detail = format!("left alone: {}", foreign.into_iter().collect::<Vec<_>>().join(", "));
-    Check::new("stack", TITLE, Outcome::Warned, detail, "their owner must keep them at a version that the charts work with")
+    Check::new(
+        "stack",
+        TITLE,
+        Outcome::Warned,
+        detail,
+        "their owner must keep them at a version that the charts work with",
+    )
 }
 
 /// A volume whose password is gone cannot be opened again.
@@ -196,9 +236,14 @@ fn leftovers(stack: &Stack, state: &ClusterState) -> Check {
     let mut lost = Vec::new();
     for release in &stack.releases {
         let volume = state.workloads.keys().find(|it| {
-            it.kind == crate::render::WorkloadKind::PersistentVolumeClaim && it.namespace == release.namespace && it.name.contains(&format!("-{}-", release.name))
+            it.kind == crate::render::WorkloadKind::PersistentVolumeClaim
+                && it.namespace == release.namespace
+                && it.name.contains(&format!("-{}-", release.name))
         });
-        let missing = release.secrets.iter().find(|name| !state.secrets.contains_key(&(release.namespace.clone(), (*name).clone())));
+        let missing = release
+            .secrets
+            .iter()
+            .find(|name| !state.secrets.contains_key(&(release.namespace.clone(), (*name).clone())));
         if let (Some(volume), Some(secret)) = (volume, missing) {
             lost.push(format!("{} without Secret {secret}", volume.name));
         }
@@ -214,11 +259,20 @@ fn locked(settings: &Settings, charts: &BTreeMap<ChartRef, Chart>) -> Check {
     const TITLE: &str = "all charts can be had and are the locked ones";
     let path = prepare::lock_path(settings);
     let result = Lock::read(&path).and_then(|mut lock| {
-        charts.values().filter_map(|chart| chart.lock.clone()).try_for_each(|entry| lock.check(&path, entry).map(|_| ()))
+        charts
+            .values()
+            .filter_map(|chart| chart.lock.clone())
+            .try_for_each(|entry| lock.check(&path, entry).map(|_| ()))
     });
     match result {
         Ok(()) => Check::new("charts", TITLE, Outcome::Passed, format!("{} charts", charts.len()), ""),
-        Err(error) => Check::new("charts", TITLE, Outcome::Failed, error.to_string(), "if the new chart is wanted: mlopsctl lock --update"),
+        Err(error) => Check::new(
+            "charts",
+            TITLE,
+            Outcome::Failed,
+            error.to_string(),
+            "if the new chart is wanted: mlopsctl lock --update",
+        ),
     }
 }
 

@@ -47,7 +47,14 @@ pub(super) async fn check(
     for release in &stack.releases {
         let installed = state.releases.contains_key(&(release.namespace.clone(), release.name.clone()));
         let Some(chart) = charts.get(&release.chart).filter(|_| !installed) else { continue };
-        let call = helm::template(&release.name, &release.namespace, &chart.path, &release.values, &release.api_versions, Some(&state.server_version));
+        let call = helm::template(
+            &release.name,
+            &release.namespace,
+            &chart.path,
+            &release.values,
+            &release.api_versions,
+            Some(&state.server_version),
+        );
         let (runner, name) = (runner.clone(), release.name.clone());
         tasks.spawn(async move { (name, runner.run(call).await) });
     }
@@ -84,7 +91,13 @@ pub(super) async fn check(
         None => Check::new("capacity", TITLE, Outcome::Passed, format!("{} requested", show(total)), ""),
         Some((label, it)) => {
             let detail = format!("{label} requests {}, no node has that left", show(it));
-            Check::new("capacity", TITLE, Outcome::Warned, detail, "add memory or a node, or lower resources under `values`")
+            Check::new(
+                "capacity",
+                TITLE,
+                Outcome::Warned,
+                detail,
+                "add memory or a node, or lower resources under `values`",
+            )
         }
     }
 }
@@ -128,7 +141,11 @@ fn resources(value: &Value) -> Resources {
         Value::Number(number) => number.as_f64().unwrap_or(0.0),
         _ => 0.0,
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive and far below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "amounts are positive and far below 2^53"
+    )]
     Resources { cpu: (amount("cpu") * 1000.0).round() as u64, memory: amount("memory").round() as u64 }
 }
 

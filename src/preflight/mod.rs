@@ -39,7 +39,13 @@ pub(crate) struct Check {
 
 impl Check {
     /// Returns a check with what was found and the hint that belongs to its failure.
-    pub(crate) fn new(category: &'static str, title: &'static str, outcome: Outcome, detail: impl Into<String>, hint: &str) -> Self {
+    pub(crate) fn new(
+        category: &'static str,
+        title: &'static str,
+        outcome: Outcome,
+        detail: impl Into<String>,
+        hint: &str,
+    ) -> Self {
         Self { category, title, outcome, detail: detail.into(), hint: (!hint.is_empty()).then(|| hint.to_owned()) }
     }
 }

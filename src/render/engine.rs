@@ -62,9 +62,11 @@ impl Engine {
         // With debugging on, errors print the variables in scope, passwords among them.
         environment.set_debug(false);
         environment.set_syntax(block_syntax());
-        environment.set_auto_escape_callback(|name| {
-            if name.ends_with(".j2") { AutoEscape::Json } else { AutoEscape::None }
-        });
+        environment.set_auto_escape_callback(
+            |name| {
+                if name.ends_with(".j2") { AutoEscape::Json } else { AutoEscape::None }
+            },
+        );
         environment.add_filter("bcrypt", hash);
         Self { environment }
     }
@@ -72,7 +74,10 @@ impl Engine {
     /// Renders a values template to values. Every `{{ … }}` becomes a JSON scalar, list or mapping.
     pub fn values(&self, path: &Path, template: &str, context: &Value) -> Result<Value, RenderError> {
         let name = path.to_string_lossy();
-        let text = self.environment.render_named_str(&name, template, variables(context)).map_err(|error| template_error(path, &error))?;
+        let text = self
+            .environment
+            .render_named_str(&name, template, variables(context))
+            .map_err(|error| template_error(path, &error))?;
         let value: Value = serde_saphyr::from_str(&text).map_err(|error| RenderError::NotYaml {
             path: path.to_owned(),
             line: error.location().map_or(0, |location| location.line()),
@@ -87,12 +92,15 @@ impl Engine {
 
     /// Renders a short template to text as it is; `name` stands for a file in errors.
     pub fn text(&self, name: &str, template: &str, context: &Value) -> Result<String, RenderError> {
-        self.environment.render_named_str(name, template, variables(context)).map_err(|error| template_error(Path::new(name), &error))
+        self.environment
+            .render_named_str(name, template, variables(context))
+            .map_err(|error| template_error(Path::new(name), &error))
     }
 
     /// Evaluates an expression; `name` stands for a file in errors.
     pub fn expression(&self, name: &str, expression: &str, context: &Value) -> Result<Value, RenderError> {
-        let evaluated = self.environment.compile_expression(expression).and_then(|compiled| compiled.eval(variables(context)));
+        let evaluated =
+            self.environment.compile_expression(expression).and_then(|compiled| compiled.eval(variables(context)));
         let value = evaluated.map_err(|error| template_error(Path::new(name), &error))?;
         Ok(serde_json::to_value(value).unwrap_or_default())
     }
@@ -118,7 +126,6 @@ fn template_error(path: &Path, error: &minijinja::Error) -> RenderError {
 /// The cost that Traefik can check on every request without being felt.
 const BCRYPT_COST: u32 = 10;
 
-#[expect(clippy::needless_pass_by_value, reason = "the engine's filters take owned arguments")]
 fn bcrypt_hash(password: String) -> Result<String, minijinja::Error> {
     bcrypt::hash(password, BCRYPT_COST)
         .map_err(|error| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, error.to_string()))

@@ -118,7 +118,8 @@ impl Workload {
 pub fn documents(manifest: &str) -> Result<Vec<Value>, ManifestError> {
     let mut objects = Vec::new();
     for text in split(manifest) {
-        let value: Value = serde_saphyr::from_str(text).map_err(|error| ManifestError { message: error.without_snippet().to_string() })?;
+        let value: Value = serde_saphyr::from_str(text)
+            .map_err(|error| ManifestError { message: error.without_snippet().to_string() })?;
         if value.is_object() {
             objects.push(value);
         }
@@ -128,7 +129,8 @@ pub fn documents(manifest: &str) -> Result<Vec<Value>, ManifestError> {
 
 /// Splits at `---` lines, as helm writes them between documents.
 fn split(manifest: &str) -> impl Iterator<Item = &str> {
-    manifest.split("\n---").map(|text| text.strip_prefix("---").unwrap_or(text)).filter(|text| {
-        text.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    })
+    manifest
+        .split("\n---")
+        .map(|text| text.strip_prefix("---").unwrap_or(text))
+        .filter(|text| text.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')))
 }

@@ -5,5 +5,5 @@ mod manifest;
 mod merge;
 
 pub use engine::{Engine, RenderError};
-pub use manifest::{documents, ManifestError, ObjectRef, Workload, WorkloadKind};
+pub use manifest::{ManifestError, ObjectRef, Workload, WorkloadKind, documents};
 pub use merge::merge;

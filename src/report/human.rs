@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::event::{Event, Receiver, Stage};
-use super::lines::{write_event, StepAction};
+use super::lines::{StepAction, write_event};
 use crate::printer::{Printer, Tone};
 
 /// Shows events until the sender is gone.
@@ -48,7 +48,11 @@ pub(crate) async fn show(mut events: Receiver, printer: Printer) {
             }
             Event::Waiting { release, text, cause } => {
                 if let Some(bar) = live.get(&release) {
-                    bar.set_message(cause.as_ref().map_or(text, |cause| format!("{} {}: {}", cause.code, cause.title, cause.evidence)));
+                    bar.set_message(
+                        cause
+                            .as_ref()
+                            .map_or(text, |cause| format!("{} {}: {}", cause.code, cause.title, cause.evidence)),
+                    );
                 } else if let Some(cause) = cause
                     && said.insert(release.clone(), cause.code.to_owned()).as_deref() != Some(cause.code)
                 {
@@ -68,7 +72,7 @@ pub(crate) async fn show(mut events: Receiver, printer: Printer) {
                 let time = if seconds > 0.0 { format!(" ({seconds:.1}s)") } else { String::new() };
                 line(tone, action.name(), &format!("{release}{time}"));
                 if let Some(cause) = cause {
-                    line(tone, cause.code, &cause.title.to_owned());
+                    line(tone, cause.code, cause.title);
                     for evidence in cause.evidence.lines() {
                         line(Tone::Dim, "", evidence);
                     }
@@ -80,5 +84,6 @@ pub(crate) async fn show(mut events: Receiver, printer: Printer) {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg} {elapsed:.dim}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg} {elapsed:.dim}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

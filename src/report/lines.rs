@@ -1,7 +1,7 @@
 //! The report as data.
 
 use serde::Serialize;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::event::Event;
 use crate::apply::Cause;
@@ -106,7 +106,9 @@ pub fn write_event(event: &Event) -> Value {
         Event::Note(text) => json!({"event": "note", "text": text}),
         Event::Started { release, action } => json!({"event": "started", "release": release, "action": action}),
         Event::Applied { release } => json!({"event": "applied", "release": release}),
-        Event::Waiting { release, text, cause } => json!({"event": "waiting", "release": release, "text": text, "cause": cause}),
+        Event::Waiting { release, text, cause } => {
+            json!({"event": "waiting", "release": release, "text": text, "cause": cause})
+        }
         Event::Finished { release, action, seconds, cause } => {
             json!({"event": "finished", "release": release, "action": action, "seconds": seconds, "cause": cause})
         }

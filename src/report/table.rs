@@ -8,7 +8,11 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &[&str]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| console::pad_str(cell, *width, console::Alignment::Left, None).into_owned()).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| console::pad_str(cell, *width, console::Alignment::Left, None).into_owned())
+            .collect();
         padded.join("  ").trim_end().to_owned()
     };
     let mut lines = vec![line(header)];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::catalog::StackFile;
 use crate::config::Config;
@@ -32,7 +32,12 @@ impl Context {
             .iter()
             .chain(&config.releases)
             .filter_map(|release| release.ui.as_ref())
-            .map(|ui| (ui.host.clone(), if config.domain.is_empty() { json!("") } else { json!(format!("{}.{}", ui.host, config.domain)) }))
+            .map(|ui| {
+                (
+                    ui.host.clone(),
+                    if config.domain.is_empty() { json!("") } else { json!(format!("{}.{}", ui.host, config.domain)) },
+                )
+            })
             .collect();
         context.base.insert("hosts".into(), hosts.into());
         let secrets: Map<String, Value> = catalog
@@ -47,7 +52,9 @@ impl Context {
         context.base.insert("secrets".into(), secrets.into());
         for (name, template) in &catalog.vars {
             let value = match template {
-                Value::String(text) => Value::String(engine.text(&format!("stack.yaml: vars.{name}"), text, &context.value())?),
+                Value::String(text) => {
+                    Value::String(engine.text(&format!("stack.yaml: vars.{name}"), text, &context.value())?)
+                }
                 other => other.clone(),
             };
             if let Some(vars) = context.base.get_mut("vars").and_then(Value::as_object_mut) {

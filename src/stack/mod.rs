@@ -7,10 +7,11 @@ mod secrets;
 mod source;
 
 pub use catalog::{
-    Alphabet, ChartSpec, CrdSpec, KeyRule, NeedSpec, RandomRule, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui, Until,
+    Alphabet, ChartSpec, CrdSpec, KeyRule, NeedSpec, RandomRule, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui,
+    Until,
 };
 pub use context::Context;
-pub use resolve::{resolve, ChartRef, Namespace, Need, Release, Secret, Stack, StackError};
-pub use secrets::{derive_keys, random_text, SecretContent, SecretError};
+pub use resolve::{ChartRef, Namespace, Need, Release, Secret, Stack, StackError, resolve};
+pub use secrets::{SecretContent, SecretError, derive_keys, random_text};
 pub(crate) use source::read_folder;
 pub use source::{SourceError, StackSource};

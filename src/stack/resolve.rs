@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::catalog::{ChartSpec, CrdSpec, KeyRule, NeedSpec, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui, Until};
-use super::context::{namespace_name, Context};
+use super::context::{Context, namespace_name};
 use super::source::{SourceError, StackSource};
 use crate::config::Config;
-use crate::render::{merge, Engine, RenderError};
+use crate::render::{Engine, RenderError, merge};
 
 /// A stack for one config: everything that the plan needs, nothing that the cluster says.
 #[derive(Debug, Clone)]
@@ -390,7 +390,9 @@ fn secrets(
     }
     let mut wanted: BTreeSet<String> = BTreeSet::new();
     for release in releases {
-        if let Some(unknown) = release.secrets.iter().find(|name| !catalog.secrets.iter().any(|spec| spec.name == **name)) {
+        if let Some(unknown) =
+            release.secrets.iter().find(|name| !catalog.secrets.iter().any(|spec| spec.name == **name))
+        {
             return Err(StackError::UnknownSecret { release: release.name.clone(), secret: unknown.clone() });
         }
         release.secrets.retain(|name| made.iter().any(|spec| spec.name == *name));
@@ -410,7 +412,8 @@ fn secret(config: &Config, engine: &Engine, context: &Value, spec: &SecretSpec) 
         }
         keys.push((key.clone(), rule));
     }
-    let external = spec.existing_when.as_deref().map_or(Ok(false), |when| condition(engine, &spec.name, when, context))?;
+    let external =
+        spec.existing_when.as_deref().map_or(Ok(false), |when| condition(engine, &spec.name, when, context))?;
     Ok(Secret {
         name: spec.name.clone(),
         title: spec.title.clone(),

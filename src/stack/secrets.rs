@@ -55,10 +55,15 @@ pub fn derive_keys(
             let template = rule.derive.as_deref().unwrap_or_default();
             let mut variables = context.with("keys", exposed(&content));
             if let Some(variables) = variables.as_object_mut() {
-                let others: Map<String, Value> = before.iter().map(|(name, content)| (name.clone(), exposed(content))).collect();
+                let others: Map<String, Value> =
+                    before.iter().map(|(name, content)| (name.clone(), exposed(content))).collect();
                 variables.insert("contents".into(), Value::Object(others));
             }
-            SecretString::from(engine.text(&format!("stack.yaml: secret {}, key {key}", secret.name), template, &variables)?)
+            SecretString::from(engine.text(
+                &format!("stack.yaml: secret {}, key {key}", secret.name),
+                template,
+                &variables,
+            )?)
         };
         content.insert(key.clone(), value);
     }
@@ -69,7 +74,8 @@ pub fn derive_keys(
 pub fn random_text(rule: &RandomRule) -> SecretString {
     let characters = rule.alphabet.characters().as_bytes();
     let mut rng = rand::rng();
-    let text: String = (0..rule.length).map(|_| char::from(characters[rng.random_range(0..characters.len())])).collect();
+    let text: String =
+        (0..rule.length).map(|_| char::from(characters[rng.random_range(0..characters.len())])).collect();
     SecretString::from(text)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use include_dir::{include_dir, Dir};
+use include_dir::{Dir, include_dir};
 
 static HELM_VALUES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/helm-values");
 static CHARTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/charts");
@@ -138,7 +138,9 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf, SourceError> {
     let joined = root.join(path);
     let real = match fs_err::canonicalize(&joined) {
         Ok(real) => real,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(SourceError::Missing { path: path.to_owned() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(SourceError::Missing { path: path.to_owned() });
+        }
         Err(error) => return Err(error.into()),
     };
     if real.starts_with(root) { Ok(real) } else { Err(SourceError::Outside { path: path.to_owned() }) }

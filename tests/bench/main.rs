@@ -1,1 +1,3 @@
-fn main(){}
+//! Measures.
+
+fn main() {}

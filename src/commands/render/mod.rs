@@ -6,7 +6,7 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::prepare::{catalog, config, stack};
 use crate::cli::RenderArgs;
@@ -39,7 +39,11 @@ pub(super) fn run(settings: &Settings, args: &RenderArgs) -> CommandResult {
     let path = folder.join("install.sh");
     write(&path, &script)?;
     make_executable(&path)?;
-    settings.printer.say(&format!("wrote {}; `{}` installs it with helm and kubectl alone", folder.display(), path.display()));
+    settings.printer.say(&format!(
+        "wrote {}; `{}` installs it with helm and kubectl alone",
+        folder.display(),
+        path.display()
+    ));
     Ok(ExitStatus::Success)
 }
 
@@ -52,7 +56,11 @@ fn write_values(folder: &Path, stack: &Stack) -> Result<BTreeMap<String, String>
             ChartRef::Path { .. } => release.name.clone(),
         };
         let plain = format!("helm-values/{chart}.yaml");
-        let file = if files.values().any(|known| *known == plain) { format!("helm-values/{chart}-{}.yaml", release.name) } else { plain };
+        let file = if files.values().any(|known| *known == plain) {
+            format!("helm-values/{chart}-{}.yaml", release.name)
+        } else {
+            plain
+        };
         let mut values = release.values.clone();
         if let Some(render) = release.crds.as_ref().and_then(|crds| crds.render.clone()) {
             // Without a CRD stage the chart brings its own.
@@ -100,5 +108,6 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 
 fn make_executable(path: &Path) -> Result<(), CommandError> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).map_err(|error| CommandError::new(ExitStatus::Failure, error))
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+        .map_err(|error| CommandError::new(ExitStatus::Failure, error))
 }

@@ -54,25 +54,26 @@ install() { # release, namespace, values, seconds
 
 /// Returns the script. `values` names the values file of each release.
 pub(super) fn script(stack: &Stack, values: &BTreeMap<String, String>) -> Result<String, RenderError> {
-    let mut text = HEAD.to_owned();
+    let mut text = vec![HEAD.to_owned()];
     for secret in &stack.secrets {
-        text += &secrets::lines(stack, secret)?;
+        text.push(secrets::lines(stack, secret)?);
     }
-    text += "\n# CustomResourceDefinitions first: a ServiceMonitor cannot be made before its kind.\n";
+    text.push("\n# CustomResourceDefinitions first: a ServiceMonitor cannot be made before its kind.\n".to_owned());
     for release in &stack.releases {
         if release.crds.as_ref().is_some_and(|crds| crds.render.is_none()) {
-            text += &format!("{}crds\n", chart(&release.chart));
+            text.push(format!("{}crds\n", chart(&release.chart)));
         }
     }
     for release in &stack.releases {
-        text += "\n";
+        text.push("\n".to_owned());
         for need in &release.needs {
-            text += &format!("# after {}: {}\n", need.release, need.because);
+            text.push(format!("# after {}: {}\n", need.release, need.because));
         }
         let file = values.get(&release.name).map_or("", String::as_str);
-        text += &format!("{}install {} {} {file} {}\n", chart(&release.chart), release.name, release.namespace, release.timeout_seconds);
+        let (name, namespace, seconds) = (&release.name, &release.namespace, release.timeout_seconds);
+        text.push(format!("{}install {name} {namespace} {file} {seconds}\n", chart(&release.chart)));
     }
-    Ok(text)
+    Ok(text.concat())
 }
 
 fn chart(chart: &ChartRef) -> String {

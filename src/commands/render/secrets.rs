@@ -1,6 +1,6 @@
 //! Secrets of the rendered folder: their forms, and the lines of the script that fill them.
 
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::render::{Engine, RenderError};
 use crate::stack::{Alphabet, Secret, Stack};
@@ -22,16 +22,20 @@ pub(super) fn forms(stack: &Stack) -> Vec<Value> {
             "metadata": {"name": secret.name, "namespace": namespace}, "stringData": data,
         })
     };
-    stack.secrets.iter().flat_map(|secret| std::iter::once(&secret.namespace).chain(&secret.copies).map(move |it| form(secret, it))).collect()
+    stack
+        .secrets
+        .iter()
+        .flat_map(|secret| std::iter::once(&secret.namespace).chain(&secret.copies).map(move |it| form(secret, it)))
+        .collect()
 }
 
 /// Returns the lines that make a Secret and its copies, unless they exist. Values pass through shell variables and
 /// standard input, never through an argument.
 pub(super) fn lines(stack: &Stack, secret: &Secret) -> Result<String, RenderError> {
-    let mut text = format!("\n# {}\n", secret.title);
+    let mut text = vec![format!("\n# {}\n", secret.title)];
     let namespace = &secret.namespace;
     if secret.must_exist {
-        text += &format!("must_exist {namespace} {}\n", secret.name);
+        text.push(format!("must_exist {namespace} {}\n", secret.name));
     }
     for (key, rule) in &secret.keys {
         let variable = variable(&secret.name, key);
@@ -41,18 +45,23 @@ pub(super) fn lines(stack: &Stack, secret: &Secret) -> Result<String, RenderErro
             (_, _, Some(template)) => format!("\"{}\"", shell_text(&symbolic(stack, secret, template)?)),
             (None, None, None) => "''".to_owned(),
         };
-        text += &format!("{variable}=$(value {namespace} {} {})\n", secret.name, single_quoted(key));
-        text += &format!("[ -n \"${variable}\" ] || {variable}={fallback}\n");
+        text.push(format!("{variable}=$(value {namespace} {} {})\n", secret.name, single_quoted(key)));
+        text.push(format!("[ -n \"${variable}\" ] || {variable}={fallback}\n"));
     }
     for namespace in std::iter::once(namespace).chain(&secret.copies) {
-        let data: Map<String, Value> = secret.keys.iter().map(|(key, _)| (key.clone(), mark(&variable(&secret.name, key)).into())).collect();
+        let data: Map<String, Value> =
+            secret.keys.iter().map(|(key, _)| (key.clone(), mark(&variable(&secret.name, key)).into())).collect();
         let object = json!({
             "apiVersion": "v1", "kind": "Secret", "type": secret.secret_type,
             "metadata": {"name": secret.name, "namespace": namespace}, "data": data,
         });
-        text += &format!("exists {namespace} {} || \"$KUBECTL\" create -f - >/dev/null <<EOF\n{}\nEOF\n", secret.name, encoded(&object.to_string()));
+        text.push(format!(
+            "exists {namespace} {} || \"$KUBECTL\" create -f - >/dev/null <<EOF\n{}\nEOF\n",
+            secret.name,
+            encoded(&object.to_string())
+        ));
     }
-    Ok(text)
+    Ok(text.concat())
 }
 
 fn variable(secret: &str, key: &str) -> String {
@@ -69,7 +78,9 @@ fn mark(variable: &str) -> String {
 /// Renders the template of a derived key over marks instead of values.
 fn symbolic(stack: &Stack, secret: &Secret, template: &str) -> Result<String, RenderError> {
     let marks = |secret: &Secret| -> Value {
-        Value::Object(secret.keys.iter().map(|(key, _)| (key.clone(), mark(&variable(&secret.name, key)).into())).collect())
+        Value::Object(
+            secret.keys.iter().map(|(key, _)| (key.clone(), mark(&variable(&secret.name, key)).into())).collect(),
+        )
     };
     let mut variables = stack.context.with("keys", marks(secret));
     let others: Map<String, Value> = stack.secrets.iter().map(|other| (other.name.clone(), marks(other))).collect();
@@ -80,7 +91,10 @@ fn symbolic(stack: &Stack, secret: &Secret, template: &str) -> Result<String, Re
 
 /// Returns text for double quotes, marks as variables.
 fn shell_text(text: &str) -> String {
-    replace_marks(&escape(text), |name, hashed| if hashed { format!("$(hash \"${name}\")") } else { format!("${{{name}}}") })
+    replace_marks(
+        &escape(text),
+        |name, hashed| if hashed { format!("$(hash \"${name}\")") } else { format!("${{{name}}}") },
+    )
 }
 
 /// Returns the JSON of a Secret for a here-document, marks as the base64 of variables.
