@@ -1,0 +1,54 @@
+# Two commands are enough on a machine with only the toolchains (Go 1.26, Rust 1.95, Python 3): `make demo`, `make test`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build release tools demo demo-down test test-full check check-rust check-go check-shell \
+        bench clean
+
+# Colour codes have no place in a log file.
+export CARGO_TERM_PROGRESS_WHEN ?= auto
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the debug binary
+	cargo build --locked
+
+release: ## Build the stripped binary
+	cargo build --locked --release
+
+tools: ## Build Kubernetes, etcd, helm and kubectl for the tests (once, about 15 minutes on 2 cores)
+	tests/cluster/cluster tools
+
+demo: ## Start a throwaway cluster, put the whole stack on it, show it
+	tests/demo up
+
+demo-down: ## End the demo's cluster
+	tests/demo down
+
+test: tools build ## Run all checks and tests
+	tests/run
+
+test-full: tools build ## As test, with the long runs of faults and kills (an hour and more)
+	tests/run --full
+
+check: check-rust check-go check-shell ## Format, lints, scripts
+
+check-rust:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+check-go:
+	cd tests/cluster && test -z "$$(gofmt -l .)" && go vet ./... && go test ./...
+
+# Not every machine has shellcheck; where it is missing, this says so.
+check-shell:
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster charts/*/files/*.sh; \
+	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
+
+bench: tools release ## Measure speed and memory, into target/bench/
+	tests/bench/run
+
+clean: demo-down ## Remove what was built here; the tool cache stays
+	cargo clean
