@@ -26,16 +26,22 @@ pub fn apply(objects: &[Value], force: bool) -> Invocation {
     call.stdin(Stdin::Plain(list(objects)))
 }
 
-/// Returns a call that creates one object. Never `apply` for Secrets, whose annotation would keep the content.
-pub fn create(object: &Value, namespace: &str) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["create", "-f", "-", "-o", "json", "--namespace", namespace])
-        .stdin(Stdin::Secret(SecretString::from(object.to_string())))
+/// Returns a call that creates objects; one that exists is an error, the others are made all the same. Never `apply` for
+/// Secrets, whose annotation would keep the content.
+pub fn create(objects: &[Value]) -> Invocation {
+    let text = if let [object] = objects { object.to_string() } else { list(objects) };
+    Invocation::new(Tool::Kubectl, ["create", "-f", "-", "-o", "json"]).stdin(Stdin::Secret(SecretString::from(text)))
 }
 
 /// Returns a call that replaces one object; its `resourceVersion` guards against another writer.
 pub fn replace(object: &Value, namespace: &str) -> Invocation {
     Invocation::new(Tool::Kubectl, ["replace", "-f", "-", "-o", "json", "--namespace", namespace])
         .stdin(Stdin::Secret(SecretString::from(object.to_string())))
+}
+
+/// Returns a call that replaces objects, whoever wrote them last.
+pub fn replace_all(objects: &[Value]) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["replace", "-f", "-"]).stdin(Stdin::Secret(SecretString::from(list(objects))))
 }
 
 /// Returns a call that deletes objects, each as `kind/name`, without waiting for finalizers.
@@ -83,9 +89,10 @@ pub fn label_rows(stdout: &str, namespaced: bool) -> Vec<LabelRow> {
         .collect()
 }
 
-/// Says whether the server refused because the object exists.
+/// Says whether the server refused only because objects exist.
 pub fn already_exists(error: &ExecError) -> bool {
-    error.stderr().contains("AlreadyExists") || error.stderr().contains("already exists")
+    let mut lines = error.stderr().lines().filter(|line| line.starts_with("Error")).peekable();
+    lines.peek().is_some() && lines.all(|line| line.contains("AlreadyExists"))
 }
 
 /// Says whether the server refused because somebody else wrote in between.

@@ -1,6 +1,6 @@
 //! The stage of the CustomResourceDefinitions: before any release, so that none depends on another's order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use semver::Version;
@@ -52,45 +52,66 @@ pub enum CrdVerdict {
     DropsVersions(Vec<String>),
 }
 
-/// Applies the CRDs of one chart. Returns what to record and a sentence for each CRD that was left alone.
-pub(super) async fn apply(runner: &Runner, stack: &str, plan: &CrdPlan) -> Result<(CrdRecord, Vec<String>), CrdError> {
+/// What became of the CRDs of one chart.
+#[derive(Debug)]
+pub(super) struct AppliedCrds {
+    /// What to record.
+    pub(super) record: CrdRecord,
+    /// Names of those that were applied.
+    pub(super) applied: Vec<String>,
+    /// A sentence for each that was left alone.
+    pub(super) notes: Vec<String>,
+}
+
+/// Applies the CRDs of one chart. `known` are the names of those that are in the cluster.
+pub(super) async fn apply(
+    runner: &Runner,
+    stack: &str,
+    plan: &CrdPlan,
+    known: &BTreeSet<String>,
+) -> Result<AppliedCrds, CrdError> {
     let wanted = wanted(runner, plan).await?;
-    let names: Vec<String> =
-        wanted.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok((CrdRecord { digest: plan.digest.clone(), names }, Vec::new()));
-    }
-    let call = kubectl::get(["customresourcedefinitions".to_owned()].into_iter().chain(names.iter().cloned()), None);
-    let installed: BTreeMap<String, Value> = kubectl::items(&runner.run(call).await?.stdout)
-        .into_iter()
-        .filter_map(|crd| Some((crd["metadata"]["name"].as_str()?.to_owned(), crd)))
-        .collect();
+    let name_of = |crd: &Value| crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let names: Vec<String> = wanted.iter().map(name_of).collect();
+    let present: Vec<String> = names.iter().filter(|name| known.contains(*name)).cloned().collect();
+    let installed: BTreeMap<String, Value> = if present.is_empty() {
+        BTreeMap::new()
+    } else {
+        let call = kubectl::get(std::iter::once("customresourcedefinitions".to_owned()).chain(present), None);
+        kubectl::items(&runner.run(call).await?.stdout).into_iter().map(|crd| (name_of(&crd), crd)).collect()
+    };
     let (mut objects, mut notes) = (Vec::new(), Vec::new());
     for mut crd in wanted {
-        let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = name_of(&crd);
         match judge(&crd, installed.get(&name), &plan.chart.version) {
             CrdVerdict::Apply => {
                 label(&mut crd, stack, plan);
                 objects.push(crd);
             }
             CrdVerdict::Foreign(owner) => notes.push(format!("CRD {name} belongs to {owner} and is left alone")),
-            CrdVerdict::Newer(version) => notes.push(format!(
-                "CRD {name} is of chart version {version}, newer than {}, and is left alone",
-                plan.chart.version
-            )),
+            CrdVerdict::Newer(found) => {
+                let version = &plan.chart.version;
+                notes.push(format!("CRD {name} is of chart version {found}, newer than {version}, and is left alone"));
+            }
             CrdVerdict::DropsVersions(versions) => return Err(CrdError::StoredVersion { name, versions }),
         }
     }
     if !objects.is_empty() {
         // Another manager's fields are those of an earlier install of the same chart.
         runner.run(kubectl::apply(&objects, true).timeout(ESTABLISH_LIMIT)).await?;
-        let applied =
-            objects.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).map(|name| format!("crd/{name}"));
-        let wait =
-            Invocation::new(Tool::Kubectl, ["wait", "--for=condition=Established", "--timeout=60s"]).args(applied);
-        runner.run(wait.timeout(ESTABLISH_LIMIT)).await?;
     }
-    Ok((CrdRecord { digest: plan.digest.clone(), names }, notes))
+    let applied = objects.iter().map(name_of).collect();
+    Ok(AppliedCrds { record: CrdRecord { digest: plan.digest.clone(), names }, applied, notes })
+}
+
+/// Waits until the API server serves CRDs.
+pub(super) async fn wait_established(runner: &Runner, names: &[String]) -> Result<(), ExecError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let wait = Invocation::new(Tool::Kubectl, ["wait", "--for=condition=Established", "--timeout=60s"]);
+    runner.run(wait.args(names.iter().map(|name| format!("crd/{name}"))).timeout(ESTABLISH_LIMIT)).await?;
+    Ok(())
 }
 
 /// Returns the CRDs of a chart: rendered where they stand in its templates, else from its `crds/` folders.

@@ -1,6 +1,6 @@
 //! The stages of a run: namespaces, lease, Secrets and CRDs, releases, removals, record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Environment<'a> {
     pub typed: BTreeMap<String, SecretContent>,
     /// The record of the last run.
     pub record: StackRecord,
+    /// Names of all CRDs in the cluster.
+    pub installed_crds: BTreeSet<String>,
 }
 
 /// Why a run ended before its releases.
@@ -60,6 +62,9 @@ pub enum RunError {
         /// Why.
         source: CrdError,
     },
+    /// The API server does not serve CRDs that were applied.
+    #[error("the CRDs were applied, but are not served")]
+    Established(#[source] ExecError),
 }
 
 /// Carries a plan out. A plan with nothing to do does not touch the cluster.
@@ -72,7 +77,7 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
             lost: Arc::default(),
             events,
         };
-        return Ok(quiet.run(&plan.releases).await.0);
+        return Ok(quiet.run(&plan.releases, |_| std::future::ready(())).await.0);
     }
     let Environment { runner, stack, system, .. } = &environment;
     if !plan.namespaces.is_empty() {
@@ -102,13 +107,24 @@ async fn stages(
         events.send(Event::Stage(Stage::Crds));
     }
     let (made, applied) =
-        tokio::join!(secrets::apply(runner, stack, &plan.secrets, typed), apply_crds(runner, &stack.id, plan, events),);
+        tokio::join!(secrets::apply(runner, stack, &plan.secrets, typed), apply_crds(environment, plan, events),);
     made?;
     record.crds.extend(applied?);
     record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
 
+    let writer = RecordWriter { runner, system, stack: &stack.id };
     let scheduler = Scheduler { runner, tools, waits: *waits, lost: lease.lost_flag(), events };
-    let (mut reports, records) = scheduler.run(&plan.releases).await;
+    // While the last workloads get ready, there is time to write the record of what helm has made.
+    let mut written = None;
+    let (mut reports, records) = scheduler
+        .run(&plan.releases, |records| {
+            let mut early = record.clone();
+            early.releases.extend(records);
+            let write = writer.write(&early);
+            written = Some(early);
+            write
+        })
+        .await;
     record.releases.extend(records);
     if reports.iter().all(|report| report.action != StepAction::Failed) && !runner.is_interrupted() {
         for removal in &plan.removals {
@@ -119,35 +135,56 @@ async fn stages(
             reports.push(report);
         }
     }
-    // Without its record the next run reads the manifests instead: slower, not wrong.
-    let object = record.to_config_map(system, &stack.id);
-    let _ = runner.run(kubectl::apply(&[object], true).isolated()).await;
+    if written.as_ref() != Some(&record) {
+        writer.write(&record).await;
+    }
     Ok(reports)
 }
 
+/// Writes the record. Without it the next run reads the manifests instead: slower, not wrong.
+#[derive(Debug, Clone)]
+struct RecordWriter<'a> {
+    runner: &'a Runner,
+    system: &'a str,
+    stack: &'a str,
+}
+
+impl RecordWriter<'_> {
+    fn write(&self, record: &StackRecord) -> impl Future<Output = ()> + Send + use<> {
+        let object = record.to_config_map(self.system, self.stack);
+        let runner = self.runner.clone();
+        async move {
+            let _ = runner.run(kubectl::apply(&[object], true).isolated()).await;
+        }
+    }
+}
+
 async fn apply_crds(
-    runner: &Runner,
-    stack: &str,
+    environment: &Environment<'_>,
     plan: &Plan,
     events: &Events,
 ) -> Result<BTreeMap<String, CrdRecord>, RunError> {
     let mut tasks = tokio::task::JoinSet::new();
     for crd_plan in plan.crds.clone() {
-        let (runner, stack) = (runner.clone(), stack.to_owned());
+        let (runner, stack, known) =
+            (environment.runner.clone(), environment.stack.id.clone(), environment.installed_crds.clone());
         tasks.spawn(async move {
             let release = crd_plan.release.name.clone();
-            (release, crds::apply(&runner, &stack, &crd_plan).await)
+            (release, crds::apply(&runner, &stack, &crd_plan, &known).await)
         });
     }
     let mut records = BTreeMap::new();
+    let mut applied = Vec::new();
     while let Some(done) = tasks.join_next().await {
         let Ok((release, result)) = done else { continue };
-        let (record, notes) = result.map_err(|source| RunError::Crds { release: release.clone(), source })?;
-        for note in notes {
+        let result = result.map_err(|source| RunError::Crds { release: release.clone(), source })?;
+        for note in result.notes {
             events.send(Event::Note(note));
         }
-        records.insert(release, record);
+        applied.extend(result.applied);
+        records.insert(release, result.record);
     }
+    crds::wait_established(environment.runner, &applied).await.map_err(RunError::Established)?;
     Ok(records)
 }
 

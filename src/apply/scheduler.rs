@@ -46,9 +46,17 @@ struct Step<'a> {
     record: Option<ReleaseRecord>,
 }
 
+/// What to record, by release.
+type Records = BTreeMap<String, ReleaseRecord>;
+
+fn records(steps: &[Step<'_>]) -> Records {
+    steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect()
+}
+
 enum Message {
     Applied(String, Result<Applied, Cause>),
     Seen(Result<Vec<(String, Seen)>, ExecError>),
+    Written,
 }
 
 /// Runs all releases of a plan. Returns a report for each, in the plan's order, and the records of those that were applied.
@@ -61,15 +69,29 @@ pub(super) struct Scheduler<'a> {
 }
 
 impl Scheduler<'_> {
-    pub(super) async fn run(&self, plans: &[ReleasePlan]) -> (Vec<StepReport>, BTreeMap<String, ReleaseRecord>) {
+    /// `all_applied` is called once, when helm has nothing left to do but workloads are still getting ready.
+    pub(super) async fn run<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        plans: &[ReleasePlan],
+        mut all_applied: impl FnMut(Records) -> F,
+    ) -> (Vec<StepReport>, Records) {
         let mut steps: Vec<Step<'_>> = plans.iter().map(|plan| self.step(plan)).collect();
         let mut tasks: JoinSet<Message> = JoinSet::new();
-        let mut looking = false;
+        let (mut looking, mut told) = (false, false);
         loop {
             self.start(&mut steps, &mut tasks);
-            if !looking && steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. })) {
+            let waiting = steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. }));
+            if !looking && waiting {
                 looking = true;
                 self.look(&steps, &mut tasks);
+            }
+            if waiting && !told && !steps.iter().any(|step| matches!(step.phase, Phase::Blocked | Phase::Applying)) {
+                told = true;
+                let write = all_applied(records(&steps));
+                tasks.spawn(async move {
+                    write.await;
+                    Message::Written
+                });
             }
             let Some(message) = tasks.join_next().await else { break };
             match message {
@@ -78,12 +100,12 @@ impl Scheduler<'_> {
                     looking = false;
                     self.seen(&mut steps, result);
                 }
+                Ok(Message::Written) => {}
                 // A task of ours ends early only by a bug; its release then stays unfinished and is reported so.
                 Err(_) => looking = false,
             }
         }
-        let records =
-            steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect();
+        let records = records(&steps);
         (steps.into_iter().map(Step::report).collect(), records)
     }
 

@@ -34,33 +34,47 @@ pub(super) async fn apply(
     if plans.is_empty() {
         return Ok(());
     }
-    let mut contents = existing(runner, &stack.secrets).await?;
+    let mut contents = if plans.iter().all(|plan| plan.create) && plans.len() == stack.secrets.len() {
+        // A first run: there is nothing to read.
+        BTreeMap::new()
+    } else {
+        existing(runner, &stack.secrets).await?
+    };
+    let mut objects = Vec::new();
     for plan in plans {
         let secret = &plan.secret;
         if plan.create && !contents.contains_key(&secret.name) {
             let known = typed.get(&secret.name).cloned().unwrap_or_default();
             let content = derive_keys(secret, known, &contents, &stack.context, random_text)?;
-            let object = object(secret, &secret.namespace, &stack.id, &plan.generation, &content);
-            match runner.run(kubectl::create(&object, &secret.namespace)).await {
-                Ok(_) => {
-                    contents.insert(secret.name.clone(), content);
-                }
-                Err(error) if kubectl::already_exists(&error) => {
-                    contents.extend(existing(runner, std::slice::from_ref(secret)).await?);
-                }
-                Err(error) => return Err(error.into()),
-            }
+            objects.push(object(secret, &secret.namespace, &stack.id, &plan.generation, &content));
+            contents.insert(secret.name.clone(), content);
         }
-        let Some(content) = contents.get(&secret.name) else { continue };
-        for namespace in &plan.copies {
-            let object = object(secret, namespace, &stack.id, &plan.generation, content);
-            match runner.run(kubectl::create(&object, namespace)).await {
-                Err(error) if kubectl::already_exists(&error) => {
-                    runner.run(kubectl::replace(&object, namespace)).await?;
-                }
-                other => {
-                    other?;
-                }
+    }
+    if !objects.is_empty()
+        && let Err(error) = runner.run(kubectl::create(&objects)).await
+    {
+        if !kubectl::already_exists(&error) {
+            return Err(error.into());
+        }
+        // Somebody made one in between; it wins, and copies are made of it.
+        contents = existing(runner, &stack.secrets).await?;
+    }
+    let copies: Vec<Value> = plans
+        .iter()
+        .filter_map(|plan| Some((plan, contents.get(&plan.secret.name)?)))
+        .flat_map(|(plan, content)| {
+            let copy = |namespace: &String| object(&plan.secret, namespace, &stack.id, &plan.generation, content);
+            plan.copies.iter().map(copy).collect::<Vec<_>>()
+        })
+        .collect();
+    if !copies.is_empty() {
+        match runner.run(kubectl::create(&copies)).await {
+            // A copy of another generation; all of them are what they should be, so all may be replaced.
+            Err(error) if kubectl::already_exists(&error) => {
+                runner.run(kubectl::replace_all(&copies)).await?;
+            }
+            other => {
+                other?;
             }
         }
     }

@@ -40,7 +40,8 @@ pub struct Lease {
     namespace: String,
     lost: Arc<AtomicBool>,
     renewal: tokio::task::JoinHandle<()>,
-    holder: String,
+    /// The object as last written, with the version that guards it.
+    object: Arc<tokio::sync::Mutex<Value>>,
 }
 
 impl Lease {
@@ -53,26 +54,10 @@ impl Lease {
         holder: String,
         note: impl Fn(String),
     ) -> Result<Self, LeaseError> {
-        let mut object = take(runner, namespace, stack, &holder, note).await?;
+        let object = Arc::new(tokio::sync::Mutex::new(take(runner, namespace, stack, &holder, note).await?));
         let lost = Arc::new(AtomicBool::new(false));
-        let (flag, name, task_runner) = (Arc::clone(&lost), namespace.to_owned(), runner.clone());
-        let renewal = tokio::spawn(async move {
-            let mut renewed = Instant::now();
-            loop {
-                tokio::time::sleep(RENEW).await;
-                object["spec"]["renewTime"] = json!(now());
-                match task_runner.run(kubectl::replace(&object, &name).isolated().timeout(DURATION)).await {
-                    Ok(output) => {
-                        object = serde_json::from_str(&output.stdout).unwrap_or(object);
-                        renewed = Instant::now();
-                    }
-                    Err(error) if kubectl::conflict(&error) => flag.store(true, Ordering::SeqCst),
-                    Err(_) if renewed.elapsed() > DURATION => flag.store(true, Ordering::SeqCst),
-                    Err(_) => {}
-                }
-            }
-        });
-        Ok(Self { runner: runner.clone(), namespace: namespace.to_owned(), lost, renewal, holder })
+        let renewal = tokio::spawn(renew(runner.clone(), namespace.to_owned(), Arc::clone(&object), Arc::clone(&lost)));
+        Ok(Self { runner: runner.clone(), namespace: namespace.to_owned(), lost, renewal, object })
     }
 
     /// Says whether the Lease could not be kept. Then no further step may start.
@@ -87,18 +72,30 @@ impl Lease {
 
     /// Gives the Lease back. A failure costs the next run a wait, no more.
     pub async fn release(self) {
+        // Whoever holds the lock is not in the midst of a renewal, so the version is the newest.
+        let mut object = self.object.lock().await.clone();
         self.renewal.abort();
-        // Read anew: the renewal may have been cut off between writing and noting the version.
-        let Ok(output) =
-            self.runner.run(kubectl::get([format!("lease/{NAME}")], Some(&self.namespace)).isolated()).await
-        else {
-            return;
-        };
-        for mut object in kubectl::items(&output.stdout) {
-            if object["spec"]["holderIdentity"] == self.holder.as_str() {
-                object["spec"]["holderIdentity"] = json!("");
-                let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+        object["spec"]["holderIdentity"] = json!("");
+        let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+    }
+}
+
+async fn renew(runner: Runner, namespace: String, object: Arc<tokio::sync::Mutex<Value>>, lost: Arc<AtomicBool>) {
+    let mut renewed = Instant::now();
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let mut object = object.lock().await;
+        object["spec"]["renewTime"] = json!(now());
+        match runner.run(kubectl::replace(&object, &namespace).isolated().timeout(DURATION)).await {
+            Ok(output) => {
+                if let Ok(written) = serde_json::from_str(&output.stdout) {
+                    *object = written;
+                }
+                renewed = Instant::now();
             }
+            Err(error) if kubectl::conflict(&error) => lost.store(true, Ordering::SeqCst),
+            Err(_) if renewed.elapsed() > DURATION => lost.store(true, Ordering::SeqCst),
+            Err(_) => {}
         }
     }
 }
@@ -111,10 +108,15 @@ async fn take(
     note: impl Fn(String),
 ) -> Result<Value, LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
+    let new = [lease(namespace, stack, holder)];
+    match runner.run(kubectl::create(&new)).await {
+        Err(error) if kubectl::already_exists(&error) => {}
+        other => return Ok(serde_json::from_str(&other?.stdout).unwrap_or_default()),
+    }
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
         let attempt = match kubectl::items(&found.stdout).into_iter().next() {
-            None => runner.run(kubectl::create(&lease(namespace, stack, holder), namespace)).await,
+            None => runner.run(kubectl::create(&new)).await,
             Some(mut object) => {
                 let other = object["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
                 let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();

@@ -98,6 +98,7 @@ async fn carry_out(
         waits: Waits { grace: Duration::from_secs(args.grace), parallel: usize::from(args.parallel) },
         typed,
         record: prepared.state.record.clone().unwrap_or_default(),
+        installed_crds: prepared.state.crds.keys().cloned().collect(),
     };
     let (events, receiver) = Events::channel();
     let reporter = tokio::spawn(show_events(receiver, settings.printer));

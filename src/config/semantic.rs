@@ -1,8 +1,9 @@
 //! What a schema cannot say: fields that need each other.
 
+use super::components::{DatabaseProvider, ObjectStoreProvider};
 use super::diagnostic::Diagnostic;
 use super::load::LoadedConfig;
-use super::schema::{DatabaseProvider, ObjectStoreProvider, TlsMode};
+use super::schema::TlsMode;
 
 /// Returns all such problems.
 pub(super) fn check(loaded: &LoadedConfig) -> Vec<Diagnostic> {

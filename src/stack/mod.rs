@@ -2,6 +2,7 @@
 
 mod catalog;
 mod context;
+mod graph;
 mod resolve;
 mod secrets;
 mod source;

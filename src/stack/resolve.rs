@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::catalog::{ChartSpec, CrdSpec, KeyRule, NeedSpec, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui, Until};
+use super::catalog::{ChartSpec, CrdSpec, KeyRule, ReadySpec, ReleaseSpec, SecretSpec, StackFile, Ui, Until};
 use super::context::{Context, namespace_name};
+use super::graph::{Graph, sorted};
 use super::source::{SourceError, StackSource};
 use crate::config::Config;
 use crate::render::{Engine, RenderError, merge};
@@ -245,82 +246,9 @@ fn all_specs<'a>(config: &'a Config, catalog: &'a StackFile) -> Result<Vec<&'a R
     Ok(specs)
 }
 
-fn condition(engine: &Engine, name: &str, expression: &str, context: &Value) -> Result<bool, StackError> {
+pub(super) fn condition(engine: &Engine, name: &str, expression: &str, context: &Value) -> Result<bool, StackError> {
     let value = engine.expression(&format!("stack.yaml: when of {name}"), expression, context)?;
     value.as_bool().ok_or_else(|| StackError::NotBoolean { name: name.to_owned(), found: value.to_string() })
-}
-
-/// Sorts releases so that each stands behind what it needs; of several that could come next, the first in the file.
-fn sorted<'a>(specs: &[&'a ReleaseSpec]) -> Result<Vec<&'a ReleaseSpec>, StackError> {
-    let mut order: Vec<&ReleaseSpec> = Vec::with_capacity(specs.len());
-    let mut done = BTreeSet::new();
-    while order.len() < specs.len() {
-        let next = specs.iter().find(|spec| {
-            !done.contains(spec.name.as_str()) && spec.needs.iter().all(|need| done.contains(need.release.as_str()))
-        });
-        let Some(next) = next else { return Err(StackError::Cycle { cycle: cycle(specs, &done) }) };
-        done.insert(next.name.as_str());
-        order.push(next);
-    }
-    Ok(order)
-}
-
-/// Walks needs among the releases that cannot be placed, until one comes again.
-fn cycle(specs: &[&ReleaseSpec], done: &BTreeSet<&str>) -> Vec<String> {
-    let mut path: Vec<&str> = Vec::new();
-    let mut current = specs.iter().find(|spec| !done.contains(spec.name.as_str())).copied();
-    while let Some(spec) = current {
-        if let Some(start) = path.iter().position(|name| *name == spec.name) {
-            return path[start..].iter().copied().chain([spec.name.as_str()]).map(str::to_owned).collect();
-        }
-        path.push(&spec.name);
-        let next = spec.needs.iter().find(|need| !done.contains(need.release.as_str()));
-        current = next.and_then(|need| specs.iter().find(|spec| spec.name == need.release)).copied();
-    }
-    path.into_iter().map(str::to_owned).collect()
-}
-
-/// The needs that hold for this config.
-struct Graph<'a> {
-    enabled: &'a BTreeMap<String, bool>,
-    edges: BTreeMap<&'a str, Vec<&'a NeedSpec>>,
-}
-
-impl<'a> Graph<'a> {
-    fn new(
-        engine: &Engine,
-        context: &Value,
-        specs: &[&'a ReleaseSpec],
-        enabled: &'a BTreeMap<String, bool>,
-    ) -> Result<Self, StackError> {
-        let mut edges = BTreeMap::new();
-        for spec in specs {
-            let mut holding = Vec::new();
-            for need in &spec.needs {
-                if need.when.as_deref().map_or(Ok(true), |when| condition(engine, &spec.name, when, context))? {
-                    holding.push(need);
-                }
-            }
-            edges.insert(spec.name.as_str(), holding);
-        }
-        Ok(Self { enabled, edges })
-    }
-
-    /// Returns the needs of a release; one on a disabled release is replaced by that release's own.
-    fn needs(&self, release: &str) -> Vec<Need> {
-        let mut result: Vec<Need> = Vec::new();
-        let mut open: Vec<&NeedSpec> = self.edges[release].iter().rev().copied().collect();
-        while let Some(need) = open.pop() {
-            if !self.enabled[&need.release] {
-                open.extend(self.edges[need.release.as_str()].iter().rev());
-            } else if let Some(known) = result.iter_mut().find(|known| known.release == need.release) {
-                known.until = known.until.max(need.until);
-            } else {
-                result.push(Need { release: need.release.clone(), until: need.until, because: need.because.clone() });
-            }
-        }
-        result
-    }
 }
 
 fn release(

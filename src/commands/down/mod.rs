@@ -1,47 +1,27 @@
 //! `down`.
 
+mod inventory;
+mod namespaces;
+
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use inventory::{Inventory, keeps_secrets, show_inventory, take_inventory};
+use namespaces::delete_namespaces;
 
 use super::prepare::{catalog, config, holder, runner, scope, stack};
 use super::up::{confirm, watch_signals};
 use crate::apply::remove;
 use crate::cli::DownArgs;
-use crate::cluster::{CREATED_LABEL, ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
+use crate::cluster::{ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::kubectl;
 use crate::plan::{PlanError, Removal};
 use crate::printer::{OutputFormat, Printer};
-use crate::report::{Events, Kept, RunReport, StepAction, StepReport, show_events, table};
+use crate::report::{Events, Kept, RunReport, StepAction, StepReport, show_events};
 use crate::settings::Settings;
 use crate::stack::Stack;
-
-/// How long pods may take to end before a namespace counts as in use.
-const DRAIN_LIMIT: Duration = Duration::from_secs(90);
-
-/// What is there to be taken away.
-#[derive(Debug, Default)]
-struct Inventory {
-    /// Releases in the order of removal.
-    removals: Vec<Removal>,
-    /// Volume claims of our releases.
-    claims: Vec<Claim>,
-    /// Secrets that we made: namespace and name.
-    secrets: Vec<(String, String)>,
-    /// CRDs that we applied.
-    crds: Vec<String>,
-}
-
-/// A volume claim.
-#[derive(Debug, Clone)]
-struct Claim {
-    namespace: String,
-    name: String,
-    size: String,
-    /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
-    goes_with_release: bool,
-}
 
 /// Takes the stack away.
 pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
@@ -99,111 +79,6 @@ fn check_owner(stack: &Stack, state: &ClusterState) -> Result<(), CommandError> 
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
-}
-
-async fn take_inventory(runner: &Runner, stack: &Stack, state: &ClusterState) -> Result<Inventory, CommandError> {
-    let mut inventory = Inventory { removals: removals(stack, state), ..Inventory::default() };
-    for namespace in state.namespaces.keys() {
-        let names = inventory
-            .removals
-            .iter()
-            .filter(|removal| removal.namespace == *namespace)
-            .map(|removal| removal.name.clone());
-        let known = state
-            .record
-            .iter()
-            .flat_map(|record| &record.releases)
-            .filter(|(_, it)| it.namespace == *namespace)
-            .map(|(name, _)| name.clone());
-        let configured =
-            stack.releases.iter().filter(|release| release.namespace == *namespace).map(|release| release.name.clone());
-        let names: Vec<String> = names.chain(known).chain(configured).collect();
-        let output = runner.run(kubectl::get(["persistentvolumeclaims"], Some(namespace))).await?;
-        for claim in kubectl::items(&output.stdout) {
-            // Operators name the instance after the release and what they made of it.
-            let instance = claim["metadata"]["labels"]["app.kubernetes.io/instance"].as_str().unwrap_or_default();
-            if names.iter().any(|name| {
-                instance == name || instance.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))
-            }) {
-                let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-                let annotations = &claim["metadata"]["annotations"];
-                inventory.claims.push(Claim {
-                    namespace: namespace.clone(),
-                    name: text(&claim["metadata"]["name"]),
-                    size: text(&claim["status"]["capacity"]["storage"]),
-                    goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
-                        && annotations["helm.sh/resource-policy"] != "keep",
-                });
-            }
-        }
-        let selector = format!("{STACK_LABEL}={}", stack.id);
-        let call = kubectl::get(["secrets"], Some(namespace)).args(["--selector", &selector]);
-        for secret in kubectl::items(&runner.run(call).await?.stdout) {
-            inventory
-                .secrets
-                .push((namespace.clone(), secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
-        }
-    }
-    let ours = state.crds.iter().filter(|(_, labels)| labels.get(STACK_LABEL) == Some(&stack.id));
-    inventory.crds = ours.map(|(name, _)| name.clone()).collect();
-    Ok(inventory)
-}
-
-/// Returns our releases, each before those that it needs; such as are not in the file any more come first.
-fn removals(stack: &Stack, state: &ClusterState) -> Vec<Removal> {
-    let recorded =
-        state.record.iter().flat_map(|record| &record.releases).map(|(name, it)| (name.clone(), it.namespace.clone()));
-    let configured = stack.releases.iter().rev().map(|release| (release.name.clone(), release.namespace.clone()));
-    let mut result: Vec<Removal> = Vec::new();
-    let known: Vec<(String, String)> = configured.collect();
-    for (name, namespace) in recorded.filter(|it| !known.contains(it)).chain(known.iter().cloned()) {
-        let found = state.releases.get(&(namespace.clone(), name.clone()));
-        if found.is_some_and(|found| found.digest.is_some()) {
-            result.push(Removal { name, namespace });
-        }
-    }
-    result
-}
-
-async fn show_inventory(printer: Printer, runner: &Runner, inventory: &Inventory, purge: bool) {
-    let view = Invocation::new(
-        Tool::Kubectl,
-        ["config", "view", "--minify", "-o", "jsonpath={.current-context} {.clusters[0].cluster.server}"],
-    );
-    if let Ok(output) = runner.run(view).await {
-        printer.say(&format!("cluster: {}", output.stdout.trim()));
-    }
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let fate = |purged: bool| if purged { "delete".to_owned() } else { "keep".to_owned() };
-    rows.extend(
-        inventory
-            .removals
-            .iter()
-            .map(|it| vec!["uninstall".to_owned(), format!("release {}", it.name), it.namespace.clone()]),
-    );
-    rows.extend(inventory.claims.iter().map(|claim| {
-        vec![
-            fate(purge || claim.goes_with_release),
-            format!("volume {} ({})", claim.name, claim.size),
-            claim.namespace.clone(),
-        ]
-    }));
-    rows.extend(inventory.secrets.iter().map(|(namespace, name)| {
-        vec![fate(purge || !keeps_secrets(inventory, namespace)), format!("Secret {name}"), namespace.clone()]
-    }));
-    if !inventory.crds.is_empty() {
-        rows.push(vec![fate(purge), format!("{} CustomResourceDefinitions", inventory.crds.len()), "-".to_owned()]);
-    }
-    if rows.is_empty() {
-        printer.say("nothing of this stack is installed");
-    } else {
-        printer.say(table(&["", "WHAT", "NAMESPACE"], &rows).trim_end());
-    }
-}
-
-/// Secrets stay where a volume stays, whose data they open.
-fn keeps_secrets(inventory: &Inventory, namespace: &str) -> bool {
-    inventory.claims.iter().any(|claim| claim.namespace == namespace && !claim.goes_with_release)
 }
 
 fn ask(args: &DownArgs, stack: &Stack, inventory: &Inventory) -> Result<(), CommandError> {
@@ -330,40 +205,6 @@ async fn first_instance(runner: &Runner, crd: &str) -> Result<Option<String>, Ex
     Ok(output.stdout.lines().next().map(str::to_owned))
 }
 
-/// Deletes the namespaces that we created and that are empty. Returns a sentence for each that stays.
-async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<Kept>, CommandError> {
-    let mut kept: Vec<Kept> = Vec::new();
-    if state.namespaces.is_empty() {
-        return Ok(kept);
-    }
-    let listed = runner
-        .run(Invocation::new(Tool::Kubectl, ["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]))
-        .await?;
-    let kinds: Vec<&str> = listed.stdout.lines().filter(|kind| !kind.starts_with("events")).collect();
-    for (name, namespace) in &state.namespaces {
-        if !namespace.labels.contains_key(CREATED_LABEL) {
-            kept.push(kept_object("Namespace", "", name, "it was there before"));
-            continue;
-        }
-        let left = drain(runner, name, &kinds).await?;
-        if let Some(object) = left.first() {
-            let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
-            kept.push(kept_object("Namespace", "", name, &format!("it holds {object}{more}")));
-        } else {
-            runner.run(kubectl::delete([format!("namespace/{name}")], None)).await?;
-        }
-    }
-    for name in
-        state.namespaces.keys().filter(|name| !kept.iter().any(|it| it.kind == "Namespace" && it.name == **name))
-    {
-        let wait =
-            Invocation::new(Tool::Kubectl, ["wait", "--for=delete", "--timeout=60s"]).arg(format!("namespace/{name}"));
-        // A namespace that takes longer is on its way; the next `up` says so if it still is.
-        let _ = runner.run(wait.timeout(DRAIN_LIMIT)).await;
-    }
-    Ok(kept)
-}
-
 fn kept_object(kind: &'static str, namespace: &str, name: &str, reason: &str) -> Kept {
     Kept { kind, namespace: namespace.to_owned(), name: name.to_owned(), reason: reason.to_owned() }
 }
@@ -381,29 +222,5 @@ fn show_kept(printer: Printer, kept: &[Kept]) {
             "{:>12} {crds} CustomResourceDefinitions, whose deletion would delete everybody's objects of their kinds",
             "kept"
         ));
-    }
-}
-
-/// Waits for what is on its way out of a namespace and returns what stays.
-async fn drain(runner: &Runner, namespace: &str, kinds: &[&str]) -> Result<Vec<String>, ExecError> {
-    /// What every namespace has, and our own Lease.
-    const USUAL: &[&str] =
-        &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease.coordination.k8s.io/mlopsctl"];
-    let started = Instant::now();
-    loop {
-        let call = Invocation::new(
-            Tool::Kubectl,
-            ["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"],
-        );
-        let output = runner.run(call).await?;
-        let left: Vec<String> = output.stdout.lines().filter(|line| !USUAL.contains(line)).map(str::to_owned).collect();
-        // Pods and what follows an owner take a moment; claims and Secrets that are kept do not go.
-        let leaving = left.iter().any(|line| {
-            ["pod/", "replicaset", "endpoint", "controllerrevision", "job"].iter().any(|kind| line.starts_with(kind))
-        });
-        if left.is_empty() || !leaving || started.elapsed() > DRAIN_LIMIT {
-            return Ok(left);
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
