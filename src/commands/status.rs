@@ -58,7 +58,7 @@ pub(super) async fn run(settings: &Settings, args: &StatusArgs) -> CommandResult
     let runner = runner(settings, loaded.config.cluster.context.as_deref())?;
     loop {
         let report = look(&runner, &stack, &loaded.config).await?;
-        show(settings, &report);
+        show(settings, &report, &stack, &loaded.config);
         if !args.watch {
             return Ok(if report.healthy { ExitStatus::Success } else { ExitStatus::Degraded });
         }
@@ -105,11 +105,11 @@ fn release_status(release: &crate::stack::Release, state: &ClusterState, config:
         ready: if found.is_some() { workloads.len() - waiting.len() } else { 0 },
         workloads: workloads.len(),
         waiting,
-        address: release.ui.as_ref().map(|ui| address(ui, &release.namespace, config)),
+        address: release.ui.as_ref().map(|ui| address(ui, config)),
     }
 }
 
-fn show(settings: &Settings, report: &StatusReport) {
+fn show(settings: &Settings, report: &StatusReport, stack: &Stack, config: &Config) {
     let printer = settings.printer;
     if printer.format() != OutputFormat::Text {
         printer.json(report);
@@ -131,15 +131,14 @@ fn show(settings: &Settings, report: &StatusReport) {
             vec![
                 it.release.clone(),
                 it.namespace.clone(),
-                it.chart.clone(),
                 revision,
                 printer.paint(tone, &it.status),
                 format!("{}/{}", it.ready, it.workloads),
-                it.address.clone().unwrap_or_default(),
+                it.chart.clone(),
             ]
         })
         .collect();
-    printer.data(&table(&["RELEASE", "NAMESPACE", "CHART", "REVISION", "STATUS", "READY", "ADDRESS"], &rows));
+    printer.data(&table(&["RELEASE", "NAMESPACE", "REV", "STATUS", "READY", "CHART"], &rows));
     for it in &report.releases {
         for text in &it.waiting {
             printer.data(&format!("{} {}: {text}\n", printer.paint(Tone::Warn, "not ready:"), it.release));
@@ -148,28 +147,37 @@ fn show(settings: &Settings, report: &StatusReport) {
     if report.releases.iter().any(|it| it.revision.is_some() && !it.managed) {
         printer.say("* made by another hand; `mlopsctl up` repairs it");
     }
+    printer.data(&uis(stack, config));
 }
 
-/// Returns where a UI is: its URL, or the command that brings it here.
-fn address(ui: &crate::stack::Ui, namespace: &str, config: &Config) -> String {
+/// Returns where a UI is: its URL, or its Service where there is no domain.
+fn address(ui: &crate::stack::Ui, config: &Config) -> String {
     if config.domain.is_empty() {
-        format!("kubectl port-forward -n {namespace} svc/{} {}", ui.service, ui.port)
+        format!("svc/{}:{}", ui.service, ui.port)
     } else {
         let scheme = if config.ingress.tls.mode == crate::config::TlsMode::None { "http" } else { "https" };
         format!("{scheme}://{}.{}", ui.host, config.domain)
     }
 }
 
-/// Returns a row for each UI: its name, its address, and the Secret that opens it.
-pub(super) fn ui_rows(stack: &Stack, config: &Config) -> Vec<Vec<String>> {
-    let with_ui = stack.releases.iter().filter_map(|release| release.ui.as_ref().map(|ui| (release, ui)));
-    with_ui
-        .map(|(release, ui)| {
-            let login = ui
-                .login
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), |secret| format!("Secret {secret} in {}", release.namespace));
-            vec![ui.host.clone(), address(ui, &release.namespace, config), login]
+/// Returns a table of the UIs, their addresses and the Secrets that open them; empty where there is none.
+pub(super) fn uis(stack: &Stack, config: &Config) -> String {
+    let with_ui = stack.releases.iter().filter_map(|release| release.ui.as_ref());
+    let rows: Vec<Vec<String>> = with_ui
+        .map(|ui| {
+            let login = ui.login.as_ref().map_or_else(|| "-".to_owned(), |secret| format!("Secret {secret}"));
+            vec![ui.host.clone(), address(ui, config), login]
         })
-        .collect()
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}", table(&["UI", "ADDRESS", "LOGIN"], &rows));
+    if config.domain.is_empty() {
+        let system = &config.namespaces.system;
+        text.push_str("reach one with: kubectl port-forward -n ");
+        text.push_str(system);
+        text.push_str(" svc/NAME PORT\n");
+    }
+    text
 }

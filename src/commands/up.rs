@@ -15,7 +15,7 @@ use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::Runner;
 use crate::plan::Plan;
 use crate::printer::{OutputFormat, Tone};
-use crate::report::{Events, RunReport, StepAction, show_events, table};
+use crate::report::{Events, RunReport, StepAction, show_events};
 use crate::settings::Settings;
 use crate::stack::SecretContent;
 
@@ -215,10 +215,8 @@ fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
         printer.say("`mlopsctl up` goes on from here once the cause is mended");
         return;
     }
-    let rows = super::status::ui_rows(&prepared.stack, &prepared.loaded.config);
-    if !rows.is_empty() && report.steps.iter().any(|step| step.action == StepAction::Installed) {
-        printer.say("");
-        printer.say(table(&["UI", "ADDRESS", "LOGIN"], &rows).trim_end());
+    if report.steps.iter().any(|step| step.action == StepAction::Installed) {
+        printer.say(super::status::uis(&prepared.stack, &prepared.loaded.config).trim_end());
         printer.say("\n`mlopsctl status` shows how it is");
     }
 }
