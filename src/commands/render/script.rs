@@ -43,7 +43,10 @@ chart() { # name, version, repository: sets `chart` to helm's arguments
     *) chart=("$1" --repo "$3" --version "$2") ;;
   esac
 }
-crds() { "$HELM" show crds "${chart[@]}" | "$KUBECTL" apply --server-side --force-conflicts -f - >/dev/null; }
+crds() {
+  echo "applying CustomResourceDefinitions of $1" >&2
+  "$HELM" show crds "${chart[@]}" | "$KUBECTL" apply --server-side --force-conflicts -f - >/dev/null
+}
 install() { # release, namespace, values, seconds
   echo "installing $1" >&2
   "$HELM" upgrade --install "$1" "${chart[@]}" --namespace "$2" --values "$3" --skip-crds --wait --timeout "$4s" >/dev/null
@@ -61,7 +64,7 @@ pub(super) fn script(stack: &Stack, values: &BTreeMap<String, String>) -> Result
     text.push("\n# CustomResourceDefinitions first: a ServiceMonitor cannot be made before its kind.\n".to_owned());
     for release in &stack.releases {
         if release.crds.as_ref().is_some_and(|crds| crds.render.is_none()) {
-            text.push(format!("{}crds\n", chart(&release.chart)));
+            text.push(format!("{}crds {}\n", chart(&release.chart), release.name));
         }
     }
     for release in &stack.releases {
