@@ -59,7 +59,7 @@ pub(crate) fn measure() -> Value {
         "binary_mb": binary_mb,
         "releases": releases.keys().collect::<Vec<_>>(),
         "pod_ready_delay": DELAY,
-        "cores": std::thread::available_parallelism().map(usize::from).unwrap_or(0),
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
     })
 }
 
@@ -122,9 +122,9 @@ fn steps(script: &Run) -> (Duration, BTreeMap<String, Duration>) {
         let end = starts.get(index + 1).map_or(script.time, |(next, _)| *next);
         match line.strip_prefix("installing ") {
             Some(release) => {
-                releases.insert(release.to_owned(), end - *start);
+                releases.insert(release.to_owned(), end.saturating_sub(*start));
             }
-            None => crds += end - *start,
+            None => crds += end.saturating_sub(*start),
         }
     }
     (crds, releases)

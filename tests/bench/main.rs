@@ -24,6 +24,7 @@ fn main() {
     write(folder, "stack", &cluster::measure());
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are the result")]
 fn write(folder: &Path, name: &str, figures: &Value) {
     let text = serde_json::to_string_pretty(figures).expect("figures are JSON");
     println!("{name}: {text}");
