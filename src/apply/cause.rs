@@ -195,6 +195,11 @@ impl Cause {
         )
     }
 
+    /// Says whether this is no cause of its own: another release failed, or the run was interrupted.
+    pub(crate) fn is_consequence(&self) -> bool {
+        self.code == SKIPPED.code || self.code == INTERRUPTED.code
+    }
+
     pub(super) fn job_failed(workload: &Workload, message: &str) -> Self {
         let fix = JOB.fix.replace("NAMESPACE", &workload.namespace).replace("NAME", &workload.name);
         Self::new(&JOB, format!("{workload}: {message}"), fix)

@@ -59,28 +59,39 @@ pub(super) struct AppliedCrds {
     pub(super) record: CrdRecord,
     /// Names of those that were applied.
     pub(super) applied: Vec<String>,
-    /// A sentence for each that was left alone.
+    /// Sentences about those that were left alone.
     pub(super) notes: Vec<String>,
 }
 
-/// Applies the CRDs of one chart. `known` are the names of those that are in the cluster.
+/// What the cluster has before the stage.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// Names of all CRDs.
+    pub crds: BTreeSet<String>,
+    /// Namespace and name of all helm releases.
+    pub releases: BTreeSet<(String, String)>,
+}
+
+/// Applies the CRDs of one chart.
 pub(super) async fn apply(
     runner: &Runner,
     stack: &str,
     plan: &CrdPlan,
-    known: &BTreeSet<String>,
+    present: &Present,
 ) -> Result<AppliedCrds, CrdError> {
     let wanted = wanted(runner, plan).await?;
     let name_of = |crd: &Value| crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let names: Vec<String> = wanted.iter().map(name_of).collect();
-    let present: Vec<String> = names.iter().filter(|name| known.contains(*name)).cloned().collect();
-    let installed: BTreeMap<String, Value> = if present.is_empty() {
+    let known: Vec<String> = names.iter().filter(|name| present.crds.contains(*name)).cloned().collect();
+    let installed: BTreeMap<String, Value> = if known.is_empty() {
         BTreeMap::new()
     } else {
-        let call = kubectl::get(std::iter::once("customresourcedefinitions".to_owned()).chain(present), None);
-        kubectl::items(&runner.run(call).await?.stdout).into_iter().map(|crd| (name_of(&crd), crd)).collect()
+        let call = kubectl::get(std::iter::once("customresourcedefinitions".to_owned()).chain(known), None);
+        let found = kubectl::items(&runner.run(call).await?.stdout).into_iter();
+        found.map(|crd| (name_of(&crd), without_dead_owner(crd, &present.releases))).collect()
     };
-    let (mut objects, mut notes) = (Vec::new(), Vec::new());
+    let mut objects = Vec::new();
+    let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for mut crd in wanted {
         let name = name_of(&crd);
         match judge(&crd, installed.get(&name), &plan.chart.version) {
@@ -88,10 +99,10 @@ pub(super) async fn apply(
                 label(&mut crd, stack, plan);
                 objects.push(crd);
             }
-            CrdVerdict::Foreign(owner) => notes.push(format!("CRD {name} belongs to {owner} and is left alone")),
+            CrdVerdict::Foreign(owner) => left.entry(format!("belong to {owner}")).or_default().push(name),
             CrdVerdict::Newer(found) => {
-                let version = &plan.chart.version;
-                notes.push(format!("CRD {name} is of chart version {found}, newer than {version}, and is left alone"));
+                let reason = format!("are of chart version {found}, newer than {}", plan.chart.version);
+                left.entry(reason).or_default().push(name);
             }
             CrdVerdict::DropsVersions(versions) => return Err(CrdError::StoredVersion { name, versions }),
         }
@@ -101,6 +112,8 @@ pub(super) async fn apply(
         runner.run(kubectl::apply(&objects, true).timeout(ESTABLISH_LIMIT)).await?;
     }
     let applied = objects.iter().map(name_of).collect();
+    let note = |(reason, names): (String, Vec<String>)| format!("CRDs left alone, they {reason}: {}", names.join(", "));
+    let notes = left.into_iter().map(note).collect();
     Ok(AppliedCrds { record: CrdRecord { digest: plan.digest.clone(), names }, applied, notes })
 }
 
@@ -158,6 +171,18 @@ pub fn judge(wanted: &Value, installed: Option<&Value>, version: &str) -> CrdVer
         |version: &str| wanted["spec"]["versions"].as_array().into_iter().flatten().any(|it| it["name"] == version);
     let gone: Vec<String> = stored.filter(|version| !has(version)).map(str::to_owned).collect();
     if gone.is_empty() { CrdVerdict::Apply } else { CrdVerdict::DropsVersions(gone) }
+}
+
+/// Takes the mark of a helm release off a CRD that the release left behind when it was uninstalled.
+fn without_dead_owner(mut crd: Value, releases: &BTreeSet<(String, String)>) -> Value {
+    let annotation = |name: &str| crd["metadata"]["annotations"][name].as_str().unwrap_or_default().to_owned();
+    let owner = (annotation("meta.helm.sh/release-namespace"), annotation("meta.helm.sh/release-name"));
+    if !releases.contains(&owner)
+        && let Some(annotations) = crd["metadata"].get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.retain(|key, _| !key.starts_with("meta.helm.sh/"));
+    }
+    crd
 }
 
 /// Returns who owns a CRD that is not ours: a helm release, or K3s and Rancher by their own annotation.

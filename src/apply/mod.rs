@@ -10,7 +10,7 @@ mod scheduler;
 mod secrets;
 
 pub use cause::{CAUSES, Cause, CauseKind, find_cause};
-pub use crds::{CrdVerdict, judge};
+pub use crds::{CrdVerdict, Present, judge};
 pub(crate) use release::record_from_manifest;
 pub(crate) use run::remove;
 pub use run::{Environment, RunError, apply};

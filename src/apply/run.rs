@@ -1,10 +1,10 @@
 //! The stages of a run: namespaces, lease, Secrets and CRDs, releases, removals, record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::crds::CrdError;
+use super::crds::{CrdError, Present};
 use super::scheduler::{Scheduler, Waits};
 use super::secrets::SecretStepError;
 use super::{crds, namespaces, secrets};
@@ -38,8 +38,8 @@ pub struct Environment<'a> {
     pub typed: BTreeMap<String, SecretContent>,
     /// The record of the last run.
     pub record: StackRecord,
-    /// Names of all CRDs in the cluster.
-    pub installed_crds: BTreeSet<String>,
+    /// CRDs and helm releases in the cluster.
+    pub present: Present,
 }
 
 /// Why a run ended before its releases.
@@ -166,11 +166,11 @@ async fn apply_crds(
 ) -> Result<BTreeMap<String, CrdRecord>, RunError> {
     let mut tasks = tokio::task::JoinSet::new();
     for crd_plan in plan.crds.clone() {
-        let (runner, stack, known) =
-            (environment.runner.clone(), environment.stack.id.clone(), environment.installed_crds.clone());
+        let (runner, stack, present) =
+            (environment.runner.clone(), environment.stack.id.clone(), environment.present.clone());
         tasks.spawn(async move {
             let release = crd_plan.release.name.clone();
-            (release, crds::apply(&runner, &stack, &crd_plan, &known).await)
+            (release, crds::apply(&runner, &stack, &crd_plan, &present).await)
         });
     }
     let mut records = BTreeMap::new();

@@ -182,6 +182,9 @@ impl Scheduler<'_> {
                 step.phase = Phase::Waiting { deadline: Instant::now() + limit, cause: None };
                 self.events.send(Event::Applied { release: name.to_owned() });
             }
+            Err(_) if self.runner.is_interrupted() => {
+                self.finish(step, StepAction::Failed, Some(Cause::interrupted(name)));
+            }
             Err(cause) => self.finish(step, StepAction::Failed, Some(cause)),
         }
     }

@@ -120,7 +120,15 @@ fn ask(args: &InitArgs, found: &Found) -> Result<Answers, CommandError> {
             .map_err(stopped),
     };
     let mut answers = defaults(args);
-    answers.profile = choose("Profile", &args.profile, &["laptop", "edge", "ha"], if found.nodes > 2 { 2 } else { 0 })?;
+    if args.profile.is_none() {
+        let choices = [
+            "laptop  one node, one pod of each, smallest requests",
+            "edge    one unattended node: shorter retention, alerts on",
+            "ha      several nodes: replicated database, larger volumes",
+        ];
+        let chosen = choose("Profile", &None, &choices, if found.nodes > 2 { 2 } else { 0 })?;
+        answers.profile = chosen.split(' ').next().unwrap_or_default().to_owned();
+    }
     if args.domain.is_none() {
         answers.domain = Input::new()
             .with_prompt("Domain of the UIs (empty: none, reach them by port-forward)")

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::plan::show_summary;
 use super::prepare::{Prepared, holder};
-use crate::apply::{Environment, Waits, apply};
+use crate::apply::{Environment, Present, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
 use crate::config::CredentialSource;
 use crate::error::{CommandError, CommandResult, ExitStatus};
@@ -98,7 +98,10 @@ async fn carry_out(
         waits: Waits { grace: Duration::from_secs(args.grace), parallel: usize::from(args.parallel) },
         typed,
         record: prepared.state.record.clone().unwrap_or_default(),
-        installed_crds: prepared.state.crds.keys().cloned().collect(),
+        present: Present {
+            crds: prepared.state.crds.keys().cloned().collect(),
+            releases: prepared.state.releases.keys().cloned().collect(),
+        },
     };
     let (events, receiver) = Events::channel();
     let reporter = tokio::spawn(show_events(receiver, settings.printer));
@@ -212,7 +215,9 @@ fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
         .collect();
     printer.complain(&format!("{} in {:.1}s", counted.join(", "), report.seconds));
     if !report.ok {
-        printer.say("`mlopsctl up` goes on from here once the cause is mended");
+        if !prepared.runner.is_interrupted() {
+            printer.say("`mlopsctl up` goes on from here once the cause is mended");
+        }
         return;
     }
     if report.steps.iter().any(|step| step.action == StepAction::Installed) {

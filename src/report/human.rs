@@ -63,20 +63,27 @@ pub(crate) async fn show(mut events: Receiver, printer: Printer) {
                 if let Some(bar) = live.remove(&release) {
                     bar.finish_and_clear();
                 }
+                let time = if seconds > 0.0 { format!(" ({seconds:.1}s)") } else { String::new() };
                 let tone = match action {
                     StepAction::Failed => Tone::Bad,
                     StepAction::Skipped => Tone::Warn,
                     StepAction::Unchanged => Tone::Dim,
                     _ => Tone::Good,
                 };
-                let time = if seconds > 0.0 { format!(" ({seconds:.1}s)") } else { String::new() };
-                line(tone, action.name(), &format!("{release}{time}"));
-                if let Some(cause) = cause {
-                    line(tone, cause.code, cause.title);
-                    for evidence in cause.evidence.lines() {
-                        line(Tone::Dim, "", evidence);
+                match cause {
+                    None => line(tone, action.name(), &format!("{release}{time}")),
+                    // What follows from something else needs no advice of its own.
+                    Some(cause) if cause.is_consequence() => {
+                        line(Tone::Warn, action.name(), &format!("{release}{time}: {}", cause.evidence));
                     }
-                    line(Tone::Dim, "fix", &cause.fix);
+                    Some(cause) => {
+                        line(tone, action.name(), &format!("{release}{time}"));
+                        line(tone, cause.code, cause.title);
+                        for evidence in cause.evidence.lines() {
+                            line(Tone::Dim, "", evidence);
+                        }
+                        line(Tone::Dim, "fix", &cause.fix);
+                    }
                 }
             }
         }

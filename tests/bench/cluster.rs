@@ -116,8 +116,11 @@ impl Drop for Cluster {
 fn steps(script: &Run) -> (Duration, BTreeMap<String, Duration>) {
     let mut crds = Duration::ZERO;
     let mut releases = BTreeMap::new();
-    let starts: Vec<&(Duration, String)> =
-        script.lines.iter().filter(|(_, line)| line.starts_with("applying ") || line.starts_with("installing ")).collect();
+    let starts: Vec<&(Duration, String)> = script
+        .lines
+        .iter()
+        .filter(|(_, line)| line.starts_with("applying ") || line.starts_with("installing "))
+        .collect();
     for (index, (start, line)) in starts.iter().enumerate() {
         let end = starts.get(index + 1).map_or(script.time, |(next, _)| *next);
         match line.strip_prefix("installing ") {
@@ -138,7 +141,8 @@ fn longest_chain(releases: &BTreeMap<String, Duration>) -> Duration {
     let stack = stack.expect("the stack resolves");
     let mut ends: BTreeMap<&str, Duration> = BTreeMap::new();
     for release in &stack.releases {
-        let begin = release.needs.iter().filter_map(|need| ends.get(need.release.as_str())).max().copied().unwrap_or_default();
+        let begin =
+            release.needs.iter().filter_map(|need| ends.get(need.release.as_str())).max().copied().unwrap_or_default();
         ends.insert(&release.name, begin + releases[&release.name]);
     }
     ends.into_values().max().unwrap_or_default()

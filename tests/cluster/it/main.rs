@@ -1,1 +1,9 @@
+//! `mlopsctl` against a real API server with simulated nodes: `cargo test --test cluster`, or `make test`.
 
+#![expect(clippy::print_stdout, reason = "shown where a test fails")]
+
+mod cluster;
+mod stack;
+
+mod changes;
+mod repair;
