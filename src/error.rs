@@ -217,7 +217,9 @@ impl From<Vec<PlanError>> for CommandError {
                 PlanError::Foreign { release, namespace, .. } => {
                     format!("uninstall it (helm uninstall {release} -n {namespace}), or use other `namespaces`")
                 }
-                PlanError::MissingSecret { .. } => "`mlopsctl render` writes the form of every Secret".into(),
+                PlanError::MissingSecret { .. } | PlanError::IncompleteSecret { .. } => {
+                    "`mlopsctl render` writes the form of every Secret".into()
+                }
             };
             if !hints.contains(&hint) {
                 hints.push(hint);

@@ -44,6 +44,15 @@ pub fn replace_all(objects: &[Value]) -> Invocation {
     Invocation::new(Tool::Kubectl, ["replace", "-f", "-"]).stdin(Stdin::Secret(SecretString::from(list(objects))))
 }
 
+/// Returns a call that prints the names of a Secret's keys, without their values.
+pub fn secret_keys(name: &str, namespace: &str) -> Invocation {
+    let template = "{{range $key, $value := .data}}{{$key}} {{end}}";
+    Invocation::new(
+        Tool::Kubectl,
+        ["get", "secret", name, "--namespace", namespace, "-o", "go-template", "--template", template],
+    )
+}
+
 /// Returns a call that deletes objects, each as `kind/name`, without waiting for finalizers.
 pub fn delete<S: Into<String>>(objects: impl IntoIterator<Item = S>, namespace: Option<&str>) -> Invocation {
     let call = Invocation::new(Tool::Kubectl, ["delete", "--ignore-not-found", "--wait=false"]);

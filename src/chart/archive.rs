@@ -39,13 +39,37 @@ pub enum ChartError {
     },
 }
 
-/// Returns the files of a chart by path below its root.
+/// Returns the files of a chart by path below its root. Packed sub-charts are unpacked in place.
 pub fn read_chart(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ChartError> {
-    if path.is_dir() {
-        return Ok(crate::stack::read_folder(path)?);
+    let failed = |source| ChartError::Io { path: path.to_owned(), source };
+    let files = if path.is_dir() {
+        crate::stack::read_folder(path)?
+    } else {
+        unpack(&fs_err::read(path).map_err(failed)?).map_err(failed)?
+    };
+    with_sub_charts(files).map_err(failed)
+}
+
+fn with_sub_charts(files: BTreeMap<String, Vec<u8>>) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for (file, content) in files {
+        match file.strip_prefix("charts/").and_then(|name| name.strip_suffix(".tgz")) {
+            Some(archive) if !archive.contains('/') => {
+                // NAME-VERSION: the version begins at the last dash before a digit.
+                let name = archive
+                    .rmatch_indices('-')
+                    .find(|(at, _)| archive[at + 1..].starts_with(|c: char| c.is_ascii_digit() || c == 'v'));
+                let name = name.map_or(archive, |(at, _)| &archive[..at]);
+                for (inner, content) in with_sub_charts(unpack(&content)?)? {
+                    all.insert(format!("charts/{name}/{inner}"), content);
+                }
+            }
+            _ => {
+                all.insert(file, content);
+            }
+        }
     }
-    let bytes = fs_err::read(path).map_err(|source| ChartError::Io { path: path.to_owned(), source })?;
-    unpack(&bytes).map_err(|source| ChartError::Io { path: path.to_owned(), source })
+    Ok(all)
 }
 
 fn unpack(bytes: &[u8]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
@@ -96,9 +120,6 @@ pub fn crds_of(path: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Val
             let text = String::from_utf8_lossy(content);
             let wrong = |message| ChartError::Crd { path: path.to_owned(), file: file.clone(), message };
             crds.extend(documents(&text).map_err(|error| wrong(error.to_string()))?);
-        } else if file.starts_with("charts/") && file.ends_with(".tgz") {
-            let inner = unpack(content).map_err(|source| ChartError::Io { path: path.join(file), source })?;
-            crds.extend(crds_of(path, &inner)?);
         }
     }
     crds.retain(|object| object["kind"] == "CustomResourceDefinition");

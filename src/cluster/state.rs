@@ -32,6 +32,8 @@ pub struct ClusterState {
     pub releases: BTreeMap<(String, String), ReleaseState>,
     /// The generation id of every Secret, by namespace and name; none where we did not make it.
     pub secrets: BTreeMap<(String, String), Option<String>>,
+    /// The keys of Secrets that somebody else made, where they were asked for.
+    pub secret_keys: BTreeMap<(String, String), Vec<String>>,
     /// The labels of every CustomResourceDefinition.
     pub crds: BTreeMap<String, BTreeMap<String, String>>,
     /// The workloads in the namespaces of the scope.

@@ -127,7 +127,7 @@ fn ask(args: &InitArgs, found: &Found) -> Result<Answers, CommandError> {
             "ha      several nodes: replicated database, larger volumes",
         ];
         let chosen = choose("Profile", &None, &choices, if found.nodes > 2 { 2 } else { 0 })?;
-        answers.profile = chosen.split(' ').next().unwrap_or_default().to_owned();
+        chosen.split(' ').next().unwrap_or_default().clone_into(&mut answers.profile);
     }
     if args.domain.is_none() {
         answers.domain = Input::new()

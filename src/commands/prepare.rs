@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::apply::record_from_manifest;
-use crate::chart::{Chart, ChartStore, LOCK_FILE, Lock};
+use crate::chart::{Chart, ChartStore, LOCK_FILE, Lock, unknown_keys};
 use crate::cluster::{ClusterState, ReleaseStatus, Scope, observe};
 use crate::config::{ConfigError, LoadedConfig, load};
 use crate::error::CommandError;
 use crate::exec::{Runner, Target, ToolPaths, Tools};
+use crate::kubectl;
 use crate::plan::{Action, Inputs, Plan, PlanError, build};
 use crate::settings::Settings;
 use crate::stack::{Alphabet, ChartRef, RandomRule, Stack, StackError, StackFile, resolve};
@@ -135,6 +136,8 @@ impl Prepared {
         for entry in charts.values().filter_map(|chart| chart.lock.clone()) {
             lock_changed |= lock.check(&lock_path(settings), entry)?;
         }
+        warn_of_unknown_keys(settings, &loaded, &draft, &charts);
+        state.secret_keys = secret_keys(&runner, &draft, &state).await?;
         let generations = generations(&draft, &state);
         let stack = stack(settings, &loaded, &catalog, &generations)?;
         complete_record(&runner, &stack, &charts, &mut state, &generations).await?;
@@ -158,6 +161,43 @@ impl Prepared {
             settings.printer.complain(&format!("warning: {LOCK_FILE} could not be written: {error}"));
         }
     }
+}
+
+/// Warns of raw values that the chart does not list.
+fn warn_of_unknown_keys(settings: &Settings, loaded: &LoadedConfig, stack: &Stack, charts: &BTreeMap<ChartRef, Chart>) {
+    for release in &stack.releases {
+        let (Some(values), Some(chart)) = (loaded.config.values.get(&release.name), charts.get(&release.chart)) else {
+            continue;
+        };
+        for unknown in unknown_keys(&chart.files, values) {
+            let path: Vec<&str> = ["values", &release.name].into_iter().chain(unknown.path.split('.')).collect();
+            let place = loaded.problem_at(&path, String::new());
+            let meant = unknown.suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            let (file, line, column) = (settings.config.display(), place.line, place.column);
+            let text = format!(
+                "{file}:{line}:{column}: warning: chart {} has no value `{}`{meant}",
+                release.chart, unknown.path
+            );
+            settings.printer.complain(&text);
+        }
+    }
+}
+
+/// Reads which keys Secrets have that somebody else made. Only names leave kubectl, no content.
+async fn secret_keys(
+    runner: &Runner,
+    stack: &Stack,
+    state: &ClusterState,
+) -> Result<BTreeMap<(String, String), Vec<String>>, CommandError> {
+    let mut found = BTreeMap::new();
+    for secret in &stack.secrets {
+        let place = (secret.namespace.clone(), secret.name.clone());
+        if state.secrets.get(&place) == Some(&None) {
+            let output = runner.run(kubectl::secret_keys(&secret.name, &secret.namespace)).await?;
+            found.insert(place, output.stdout.split_whitespace().map(str::to_owned).collect());
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the generation id of each Secret: that of the existing one, or a new one.

@@ -130,6 +130,14 @@ pub enum PlanError {
         /// The Secret.
         secret: Box<Secret>,
     },
+    /// A Secret that somebody made lacks keys.
+    #[error("Secret {} in {} lacks the keys {}", secret.name, secret.namespace, missing.join(", "))]
+    IncompleteSecret {
+        /// The Secret.
+        secret: Box<Secret>,
+        /// The keys that it lacks.
+        missing: Vec<String>,
+    },
 }
 
 fn key_names(secret: &Secret) -> String {
@@ -226,6 +234,13 @@ fn secrets(
         if create && secret.must_exist {
             problems.push(PlanError::MissingSecret { secret: Box::new(secret.clone()) });
             continue;
+        }
+        if let Some(keys) = state.secret_keys.get(&(secret.namespace.clone(), secret.name.clone())) {
+            let missing: Vec<String> =
+                secret.keys.iter().map(|(key, _)| key).filter(|key| !keys.contains(key)).cloned().collect();
+            if !missing.is_empty() {
+                problems.push(PlanError::IncompleteSecret { secret: Box::new(secret.clone()), missing });
+            }
         }
         let generation = generations.get(&secret.name).cloned().unwrap_or_default();
         let stale =
