@@ -48,7 +48,7 @@ pub(super) async fn look(runner: &Runner, watched: &[Watched]) -> Result<Vec<(St
     for it in watched {
         let mut verdict = judge(it, &objects);
         if matches!(verdict, Seen::Ready) {
-            verdict = look_at_conditions(runner, it).await?;
+            verdict = look_at_conditions(runner, it).await;
         }
         seen.push((it.release.clone(), verdict));
     }
@@ -75,14 +75,15 @@ fn judge(watched: &Watched, objects: &[Value]) -> Seen {
     waiting.map_or(Seen::Ready, |(text, cause)| Seen::Waiting { text, cause })
 }
 
-async fn look_at_conditions(runner: &Runner, watched: &Watched) -> Result<Seen, ExecError> {
+async fn look_at_conditions(runner: &Runner, watched: &Watched) -> Seen {
     for spec in &watched.ready {
         let call = kubectl::get([format!("{}/{}", spec.resource, spec.name)], Some(&watched.namespace));
-        let objects = kubectl::items(&runner.run(call).await?.stdout);
+        // A kind that is not there yet is a reason to wait, for this release only.
+        let objects = runner.run(call).await.map(|output| kubectl::items(&output.stdout)).unwrap_or_default();
         if !objects.first().is_some_and(|object| is_true(object, &spec.condition)) {
             let text = format!("{}/{}: condition {} is not true", spec.resource, spec.name, spec.condition);
-            return Ok(Seen::Waiting { text, cause: None });
+            return Seen::Waiting { text, cause: None };
         }
     }
-    Ok(Seen::Ready)
+    Seen::Ready
 }

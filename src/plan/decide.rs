@@ -55,8 +55,12 @@ pub fn decide(
 ) -> Action {
     let Some(state) = state else { return Action::Install };
     let repair = |reason: String, recovery| Action::Repair { reason, recovery };
+    let gone = matches!(state.status, ReleaseStatus::Uninstalled | ReleaseStatus::Superseded);
+    let Some(known) = state.digest.as_ref().filter(|_| !gone) else {
+        // What somebody else began is not ours to mend.
+        return if gone { Action::Install } else { Action::Foreign { revision: state.revision } };
+    };
     match state.status {
-        ReleaseStatus::Uninstalled | ReleaseStatus::Superseded => return Action::Install,
         ReleaseStatus::PendingInstall | ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => {
             let recovery = match state.good_revision {
                 Some(revision) => Recovery::RollBack { revision },
@@ -69,8 +73,8 @@ pub fn decide(
         }
         ReleaseStatus::Uninstalling => return repair("an uninstall was cut off".into(), Some(Recovery::Uninstall)),
         ReleaseStatus::Failed | ReleaseStatus::Unknown | ReleaseStatus::Deployed => {}
+        ReleaseStatus::Uninstalled | ReleaseStatus::Superseded => return Action::Install,
     }
-    let Some(known) = &state.digest else { return Action::Foreign { revision: state.revision } };
     if state.status != ReleaseStatus::Deployed {
         return repair(format!("revision {} is {}", state.revision, state.status), None);
     }
