@@ -55,28 +55,13 @@ pub fn decide(
 ) -> Action {
     let Some(state) = state else { return Action::Install };
     let repair = |reason: String, recovery| Action::Repair { reason, recovery };
-    let gone = matches!(state.status, ReleaseStatus::Uninstalled | ReleaseStatus::Superseded);
-    let Some(known) = state.digest.as_ref().filter(|_| !gone) else {
-        // What somebody else began is not ours to mend.
-        return if gone { Action::Install } else { Action::Foreign { revision: state.revision } };
-    };
-    match state.status {
-        ReleaseStatus::PendingInstall | ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => {
-            let recovery = match state.good_revision {
-                Some(revision) => Recovery::RollBack { revision },
-                None => Recovery::Uninstall,
-            };
-            return repair(
-                format!("a run was cut off, revision {} is {}", state.revision, state.status),
-                Some(recovery),
-            );
-        }
-        ReleaseStatus::Uninstalling => return repair("an uninstall was cut off".into(), Some(Recovery::Uninstall)),
-        ReleaseStatus::Failed | ReleaseStatus::Unknown | ReleaseStatus::Deployed => {}
-        ReleaseStatus::Uninstalled | ReleaseStatus::Superseded => return Action::Install,
+    if matches!(state.status, ReleaseStatus::Uninstalled | ReleaseStatus::Superseded) {
+        return Action::Install;
     }
+    // What somebody else made or began is not ours to mend.
+    let Some(known) = &state.digest else { return Action::Foreign { revision: state.revision } };
     if state.status != ReleaseStatus::Deployed {
-        return repair(format!("revision {} is {}", state.revision, state.status), None);
+        return repair(format!("revision {} is {}", state.revision, state.status), recovery(state));
     }
     if state.digest_revision != Some(state.revision) {
         return repair(format!("revision {} was made by another hand", state.revision), None);
@@ -97,4 +82,20 @@ pub fn decide(
         }
     }
     Action::Unchanged { revision: state.revision }
+}
+
+/// Returns what comes before an upgrade of a release that is not deployed; helm upgrades a failed one as it is.
+fn recovery(state: &ReleaseState) -> Option<Recovery> {
+    match state.status {
+        ReleaseStatus::PendingInstall | ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => {
+            let back = state.good_revision.map(|revision| Recovery::RollBack { revision });
+            Some(back.unwrap_or(Recovery::Uninstall))
+        }
+        ReleaseStatus::Uninstalling => Some(Recovery::Uninstall),
+        ReleaseStatus::Deployed
+        | ReleaseStatus::Failed
+        | ReleaseStatus::Superseded
+        | ReleaseStatus::Uninstalled
+        | ReleaseStatus::Unknown => None,
+    }
 }
