@@ -125,40 +125,37 @@ async fn take_away(
     if runner.is_interrupted() || steps.iter().any(|step| step.action != StepAction::Removed) {
         return Ok(());
     }
-    // A Job of a superseded revision is no longer in the manifest that helm uninstalls.
+    // A Job of a superseded revision is not in the manifest that helm uninstalls; nor is a hook's Secret, which is data.
+    let leftovers = if purge { "jobs,secrets,configmaps" } else { "jobs" };
     for removal in &inventory.removals {
         let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/managed-by=Helm", removal.name);
-        runner.run(kubectl::delete(["jobs"], Some(&removal.namespace)).args(["--selector", &selector])).await?;
+        let call = kubectl::delete([leftovers], Some(&removal.namespace)).args(["--selector", &selector]);
+        runner.run(call).await?;
     }
+    // Objects to delete by namespace, so that each takes one call.
+    let mut goners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for claim in &inventory.claims {
         if purge {
-            runner
-                .run(kubectl::delete([format!("persistentvolumeclaim/{}", claim.name)], Some(&claim.namespace)))
-                .await?;
+            goners.entry(&claim.namespace).or_default().push(format!("persistentvolumeclaim/{}", claim.name));
         } else if !claim.goes_with_release {
             kept.push(kept_object("PersistentVolumeClaim", &claim.namespace, &claim.name, "data is kept"));
         }
     }
     for (namespace, name) in &inventory.secrets {
         if purge || !keeps_secrets(inventory, namespace) {
-            runner.run(kubectl::delete([format!("secret/{name}")], Some(namespace))).await?;
+            goners.entry(namespace).or_default().push(format!("secret/{name}"));
         } else {
             kept.push(kept_object("Secret", namespace, name, "it opens a volume that is kept"));
         }
     }
-    for name in &inventory.crds {
-        if !purge {
-            kept.push(kept_object(
-                "CustomResourceDefinition",
-                "",
-                name,
-                "deleting it would delete everybody's objects of its kind",
-            ));
-        } else if let Some(object) = first_instance(runner, name).await? {
-            kept.push(kept_object("CustomResourceDefinition", "", name, &format!("{object} is of its kind")));
-        } else {
-            runner.run(kubectl::delete([format!("customresourcedefinition/{name}")], None)).await?;
-        }
+    for (namespace, objects) in goners {
+        runner.run(kubectl::delete(objects, Some(namespace))).await?;
+    }
+    if purge {
+        kept.extend(delete_crds(runner, &inventory.crds).await?);
+    } else {
+        let reason = "deleting it would delete everybody's objects of its kind";
+        kept.extend(inventory.crds.iter().map(|name| kept_object("CustomResourceDefinition", "", name, reason)));
     }
     let system = stack.namespaces.first().map(|namespace| namespace.name.as_str());
     runner.run(kubectl::delete([format!("configmap/{RECORD_NAME}")], system)).await?;
@@ -197,12 +194,30 @@ async fn uninstall(runner: &Runner, stack: &Stack, removals: &[Removal], events:
     steps
 }
 
-/// Returns an object of a CRD's kind, if there is one anywhere.
-async fn first_instance(runner: &Runner, crd: &str) -> Result<Option<String>, ExecError> {
-    let output = runner
-        .run(Invocation::new(Tool::Kubectl, ["get", crd, "--all-namespaces", "--ignore-not-found", "-o", "name"]))
-        .await?;
-    Ok(output.stdout.lines().next().map(str::to_owned))
+/// Deletes CRDs of whose kinds no object is left anywhere. Returns those that stay.
+async fn delete_crds(runner: &Runner, crds: &[String]) -> Result<Vec<Kept>, CommandError> {
+    if crds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let instances =
+        |kinds: &str| Invocation::new(Tool::Kubectl, ["get", kinds, "-A", "--ignore-not-found", "-o", "name"]);
+    let (mut free, mut kept) = (Vec::new(), Vec::new());
+    if runner.run(instances(&crds.join(","))).await?.stdout.trim().is_empty() {
+        free.extend(crds.iter().map(|name| format!("customresourcedefinition/{name}")));
+    } else {
+        for name in crds {
+            match runner.run(instances(name)).await?.stdout.lines().next() {
+                Some(object) => {
+                    kept.push(kept_object("CustomResourceDefinition", "", name, &format!("{object} is of its kind")));
+                }
+                None => free.push(format!("customresourcedefinition/{name}")),
+            }
+        }
+    }
+    if !free.is_empty() {
+        runner.run(kubectl::delete(free, None)).await?;
+    }
+    Ok(kept)
 }
 
 fn kept_object(kind: &'static str, namespace: &str, name: &str, reason: &str) -> Kept {
