@@ -15,7 +15,7 @@ use crate::apply::remove;
 use crate::cli::DownArgs;
 use crate::cluster::{ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::exec::{ExecError, Invocation, Runner, Tool};
+use crate::exec::{Invocation, Runner, Tool};
 use crate::kubectl;
 use crate::plan::{PlanError, Removal};
 use crate::printer::{OutputFormat, Printer};
