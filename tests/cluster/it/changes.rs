@@ -1,7 +1,7 @@
 //! A change reaches the releases that it concerns, and no other.
 
 use crate::cluster::{kubectl, objects};
-use crate::stack::{Stack, WITH_MLFLOW, assert_only};
+use crate::stack::{assert_only, Stack, WITH_MLFLOW};
 
 #[test]
 fn a_changed_value_upgrades_its_release_only() {
@@ -13,9 +13,7 @@ fn a_changed_value_upgrades_its_release_only() {
     assert_eq!(pod[0]["spec"]["template"]["metadata"]["labels"]["team"], "vision");
     stack.up_is_unchanged();
 
-    stack.configure(
-        "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {workers: 2}\n",
-    );
+    stack.configure("monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {workers: 2}\n");
     assert_only(&stack.up(), "upgraded", &["minio", "mlflow"]);
     stack.up_is_unchanged();
 }
@@ -28,12 +26,7 @@ fn a_new_secret_upgrades_those_who_read_it() {
     kubectl(["delete", "secret/mlflow-s3", "--namespace", &stack.system()]);
     assert_only(&stack.up(), "upgraded", &["minio", "mlflow"]);
     stack.up_is_unchanged();
-    let changed: Vec<_> = stack
-        .secrets()
-        .into_iter()
-        .filter(|(name, data)| before.get(name) != Some(data))
-        .map(|(name, _)| name)
-        .collect();
+    let changed: Vec<_> = stack.secrets().into_iter().filter(|(name, data)| before.get(name) != Some(data)).map(|(name, _)| name).collect();
     assert_eq!(changed, [(stack.system(), "mlflow-s3".to_owned())]);
 }
 

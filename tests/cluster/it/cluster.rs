@@ -6,7 +6,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -45,22 +44,17 @@ impl Cluster {
         let scratch = tempfile::Builder::new().prefix("mlopsctl-it.").tempdir().unwrap().keep();
         let charts = scratch.join("charts");
         run(command("cp").arg("-r").arg(Path::new(PROJECT).join("tests/charts")).arg(&charts));
+        let given = variable("MLOPSCTL_TEST_CLUSTER");
         if let Some(kubeconfig) = variable("MLOPSCTL_TEST_KUBECONFIG") {
             let find = |tool: &str| which::which(tool).unwrap_or_else(|_| panic!("{tool} is not on PATH"));
             end_with_us(&scratch, None);
-            return Self {
-                kubeconfig,
-                helm: find("helm"),
-                helm3: find("helm3"),
-                kubectl: find("kubectl"),
-                charts,
-                scratch,
-            };
+            return Self { kubeconfig, helm: find("helm"), helm3: find("helm3"), kubectl: find("kubectl"), charts, scratch };
         }
-        let dir = variable("MLOPSCTL_TEST_CLUSTER").unwrap_or_else(|| {
-            let (program, dir) = (Path::new(PROJECT).join("tests/cluster/cluster"), scratch.join("cluster"));
-            end_with_us(&scratch, Some(&program));
-            run(command(program).args(["up", "--dir"]).arg(&dir));
+        let program = Path::new(PROJECT).join("tests/cluster/cluster");
+        end_with_us(&scratch, given.is_none().then_some(&program));
+        let dir = given.unwrap_or_else(|| {
+            let dir = scratch.join("cluster");
+            run(command(&program).args(["up", "--dir"]).arg(&dir));
             dir
         });
         let bin = dir.join("bin");
@@ -71,10 +65,10 @@ impl Cluster {
 
 /// Ends the cluster and removes the scratch folder when this process ends, however it does: a shell in a process group of
 /// its own waits for the end of a pipe that nobody writes to.
-fn end_with_us(scratch: &Path, program: Option<&Path>) {
+fn end_with_us(scratch: &Path, program: Option<&PathBuf>) {
     let script = r#"cat >/dev/null; [ -z "$2" ] || "$2" down --dir "$1/cluster"; rm -rf "$1""#;
     let mut shell = command("sh");
-    shell.args(["-c", script, "sh"]).arg(scratch).arg(program.unwrap_or(Path::new("")));
+    shell.args(["-c", script, "sh"]).arg(scratch).arg(program.map_or(Path::new(""), PathBuf::as_path));
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     std::mem::forget(shell.spawn().unwrap());
 }
@@ -98,7 +92,8 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn kubectl_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+/// Returns a call of kubectl.
+pub(crate) fn kubectl_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut kubectl = command(&cluster().kubectl);
     kubectl.args(args).env("KUBECONFIG", &cluster().kubeconfig);
     kubectl
@@ -131,14 +126,5 @@ pub(crate) fn objects<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Value>
         Some(Value::Array(items)) => items,
         _ if answer.is_object() => vec![answer],
         _ => Vec::new(),
-    }
-}
-
-/// Waits until a condition holds.
-pub(crate) fn wait_until(what: &str, limit: Duration, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < limit, "{what}: not within {limit:?}");
-        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -5,5 +5,14 @@
 mod cluster;
 mod stack;
 
+mod causes;
 mod changes;
+mod concurrency;
+mod down;
+mod foreign;
+mod full;
+mod interrupts;
+mod own_release;
+mod plan;
 mod repair;
+mod secrecy;

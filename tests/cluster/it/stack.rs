@@ -10,14 +10,12 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde_json::Value;
 
-use crate::cluster::{cluster, command, helm, kubectl, objects, run, variable, whole_cluster};
+use crate::cluster::{cluster, command, kubectl, kubectl_command, objects, run, variable, whole_cluster};
 
 /// Switches everything off but the database and the object store: nothing of the whole cluster is touched.
-pub(crate) const SMALL: &str =
-    "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {enabled: false}\n";
+pub(crate) const SMALL: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {enabled: false}\n";
 /// As `SMALL`, with MLflow, which needs both.
-pub(crate) const WITH_MLFLOW: &str =
-    "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\n";
+pub(crate) const WITH_MLFLOW: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\n";
 
 /// What happened to each release.
 pub(crate) type Actions = BTreeMap<String, String>;
@@ -98,8 +96,7 @@ impl Stack {
     fn wrap(&self, name: &str, program: &Path) {
         let path = self.folder.join("bin").join(name);
         let log = self.log(name);
-        let text =
-            format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), program.display());
+        let text = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), program.display());
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -147,16 +144,9 @@ impl Stack {
         self.ended("(started before)", child.wait_with_output().unwrap())
     }
 
-    pub(crate) fn ended(&self, command: &str, output: Output) -> Ended {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let ended = Ended {
-            command: format!("[{}] mlopsctl {command}", self.id),
-            code: output.status.code().or(output.status.signal().map(|signal| -signal)).unwrap(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        };
+    fn ended(&self, command: &str, output: Output) -> Ended {
+        let ended = Ended::new(&format!("[{}] {command}", self.id), output);
         self.transcript.lock().unwrap().push_str(&ended.to_string());
-        println!("{ended}");
         ended
     }
 
@@ -174,26 +164,23 @@ impl Stack {
         assert!(!calls.lines().any(|call| call.starts_with("upgrade")), "helm was called: {calls}");
     }
 
-    /// Returns the state of helm's newest revision of each release in all namespaces of the stack.
+    /// Returns the state of the newest revision of each release, as helm notes it.
     pub(crate) fn helm_list(&self) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
+        let mut newest: BTreeMap<String, (u64, String)> = BTreeMap::new();
         for namespace in self.namespaces() {
-            let list: Value =
-                serde_json::from_str(&helm(["list", "--all", "-o", "json", "--namespace", &namespace])).unwrap();
-            for release in list.as_array().unwrap() {
-                found.insert(
-                    release["name"].as_str().unwrap().to_owned(),
-                    release["status"].as_str().unwrap().to_owned(),
-                );
+            for secret in objects(["secrets", "--namespace", &namespace, "--selector", "owner=helm"]) {
+                let label = |name: &str| secret["metadata"]["labels"][name].as_str().unwrap().to_owned();
+                let found = (label("version").parse().unwrap(), label("status"));
+                let known = newest.entry(label("name")).or_default();
+                *known = found.max(known.clone());
             }
         }
-        found
+        newest.into_iter().map(|(name, (_, status))| (name, status)).collect()
     }
 
     /// Asserts that helm calls these releases deployed and knows no other.
     pub(crate) fn assert_deployed(&self, releases: &[&str]) {
-        let expected: BTreeMap<_, _> =
-            releases.iter().map(|name| ((*name).to_owned(), "deployed".to_owned())).collect();
+        let expected: BTreeMap<_, _> = releases.iter().map(|name| ((*name).to_owned(), "deployed".to_owned())).collect();
         assert_eq!(self.helm_list(), expected);
     }
 
@@ -221,11 +208,10 @@ impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // What failed may be `down`; the next test is to find no trace anyway.
-            let _ = command(&cluster().kubectl)
-                .env("KUBECONFIG", &cluster().kubeconfig)
-                .args(["delete", "namespace", "--ignore-not-found", "--wait=false"])
-                .args(self.namespaces())
-                .output();
+            self.set_helm(&cluster().helm);
+            self.purge();
+            let mut delete = kubectl_command(["delete", "namespace", "--ignore-not-found", "--wait=false"]);
+            let _ = delete.args(self.namespaces()).output();
         } else if !self.purged {
             self.purge().code(0);
         }
@@ -250,6 +236,14 @@ impl std::fmt::Display for Ended {
 }
 
 impl Ended {
+    pub(crate) fn new(command: &str, output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().or(output.status.signal().map(|signal| -signal)).unwrap();
+        let ended = Self { command: command.to_owned(), code, stdout: text(output.stdout), stderr: text(output.stderr) };
+        println!("{ended}");
+        ended
+    }
+
     /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Self {
@@ -297,8 +291,7 @@ impl Ended {
 /// Asserts that this, and nothing else, happened to some releases, and nothing to all others.
 #[track_caller]
 pub(crate) fn assert_only(actions: &Actions, action: &str, releases: &[&str]) {
-    let changed: Vec<&str> =
-        actions.iter().filter(|(_, it)| *it != "unchanged").map(|(name, _)| name.as_str()).collect();
+    let changed: Vec<&str> = actions.iter().filter(|(_, it)| *it != "unchanged").map(|(name, _)| name.as_str()).collect();
     assert_eq!(changed, releases, "{actions:?}");
     assert!(releases.iter().all(|name| actions[*name] == action), "{actions:?}");
 }
@@ -323,9 +316,7 @@ pub(crate) fn cluster_objects(stack: &Stack) -> Vec<String> {
             || namespace.is_some_and(|namespace| stack.namespaces().iter().any(|it| it == namespace))
             || metadata["name"].as_str().is_some_and(|name| stack.namespaces().iter().any(|it| it == name))
     };
-    let name = |object: &Value| {
-        format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
-    };
+    let name = |object: &Value| format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
     objects([kinds.join(",").as_str()]).iter().filter(|object| ours(object)).map(name).collect()
 }
 
