@@ -49,6 +49,13 @@ const SKIPPED: CauseKind = CauseKind {
     permanent: true,
     signs: &[],
 };
+const LOST: CauseKind = CauseKind {
+    code: "MLC006",
+    title: "a claim has lost its volume",
+    fix: "kubectl describe pvc -n NAMESPACE NAME",
+    permanent: true,
+    signs: &[],
+};
 const INTERRUPTED: CauseKind =
     CauseKind { code: "MLC005", title: "interrupted", fix: "mlopsctl up", permanent: true, signs: &[] };
 
@@ -136,6 +143,24 @@ pub const CAUSES: &[CauseKind] = &[
         permanent: false,
         signs: &["probe failed"],
     },
+    CauseKind {
+        code: "MLC112",
+        title: "a field cannot be changed in place",
+        fix: "put the old value back, or `helm uninstall RELEASE` first (volumes of StatefulSets stay)",
+        permanent: true,
+        signs: &[
+            "field is immutable",
+            "updates to statefulset spec for fields other than",
+            "spec.volumeClaimTemplates: Invalid value",
+        ],
+    },
+    CauseKind {
+        code: "MLC113",
+        title: "an object belongs to another release",
+        fix: "`helm list -A` shows it; a cluster takes one stack that has monitoring, logging or workflows",
+        permanent: true,
+        signs: &["invalid ownership metadata"],
+    },
 ];
 
 /// A cause with its evidence.
@@ -167,7 +192,13 @@ impl Cause {
         }
         let text = match error.stderr() {
             "" => error.to_string(),
-            stderr => stderr.lines().map(str::trim).collect::<Vec<_>>().join("\n"),
+            // helm 4 logs what its last line says as well.
+            stderr => {
+                match stderr.lines().map(str::trim).filter(|line| !line.starts_with("level=")).collect::<Vec<_>>() {
+                    lines if lines.is_empty() => stderr.to_owned(),
+                    lines => lines.join("\n"),
+                }
+            }
         };
         match by_signs(&text) {
             Some(kind) => Self::new(kind, text, kind.fix.replace("RELEASE", release)),
@@ -200,7 +231,12 @@ impl Cause {
         self.code == SKIPPED.code || self.code == INTERRUPTED.code
     }
 
-    pub(super) fn job_failed(workload: &Workload, message: &str) -> Self {
+    /// A workload has ended without success: a Job, or a claim whose volume is gone.
+    pub(super) fn failed(workload: &Workload, message: &str) -> Self {
+        if workload.kind == WorkloadKind::PersistentVolumeClaim {
+            let fix = LOST.fix.replace("NAMESPACE", &workload.namespace).replace("NAME", &workload.name);
+            return Self::new(&LOST, format!("{workload}: {message}"), fix);
+        }
         let fix = JOB.fix.replace("NAMESPACE", &workload.namespace).replace("NAME", &workload.name);
         Self::new(&JOB, format!("{workload}: {message}"), fix)
     }
@@ -237,12 +273,12 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
         }
     }
     for event in objects.iter().filter(|object| object["kind"] == "Event" && object["type"] == "Warning") {
-        let about = text(&event["involvedObject"]["name"]);
-        let ours = pods.iter().any(|pod| pod["metadata"]["name"] == about.as_str())
-            || about == workload.name
-            || about.strip_prefix(workload.name.as_str()).is_some_and(|rest| rest.starts_with('-'));
-        if ours {
-            signs.push((about, format!("{}: {}", text(&event["reason"]), text(&event["message"]))));
+        let about = &event["involvedObject"];
+        // Events outlive pods, and a pod of a StatefulSet has the name of the one before it.
+        let same = |pod: &&Value| pod["metadata"]["name"] == about["name"] && pod["metadata"]["uid"] == about["uid"];
+        let live_pod = about["kind"] == "Pod" && pods.iter().any(same);
+        if about["namespace"] == workload.namespace.as_str() && (live_pod || is_or_makes_pods_of(about, workload)) {
+            signs.push((text(&about["name"]), format!("{}: {}", text(&event["reason"]), text(&event["message"]))));
         }
     }
     // The order of the table decides, not that of the signs: an OOM kill is also a crash loop.
@@ -259,21 +295,21 @@ fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(|part| pod["status"][part].as_array().into_iter().flatten())
 }
 
-/// Says whether a pod belongs to a workload; between a Deployment and its pods stands a ReplicaSet named after it.
+/// Says whether a pod belongs to a workload.
 fn owned_by(pod: &Value, workload: &Workload) -> bool {
     let owners = pod["metadata"]["ownerReferences"].as_array();
-    pod["metadata"]["namespace"] == workload.namespace.as_str()
-        && owners.into_iter().flatten().any(|owner| {
-            let name = text(&owner["name"]);
-            match workload.kind {
-                WorkloadKind::Deployment => {
-                    owner["kind"] == "ReplicaSet"
-                        && name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == workload.name)
-                }
-                WorkloadKind::PersistentVolumeClaim => false,
-                kind => owner["kind"] == kind.to_string().as_str() && name == workload.name,
-            }
-        })
+    workload.kind != WorkloadKind::PersistentVolumeClaim
+        && pod["metadata"]["namespace"] == workload.namespace.as_str()
+        && owners.into_iter().flatten().any(|owner| is_or_makes_pods_of(owner, workload))
+}
+
+/// Says whether a reference is to a workload, or to the ReplicaSet between a Deployment and its pods.
+fn is_or_makes_pods_of(reference: &Value, workload: &Workload) -> bool {
+    let name = text(&reference["name"]);
+    let made = workload.kind == WorkloadKind::Deployment
+        && reference["kind"] == "ReplicaSet"
+        && name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == workload.name);
+    made || reference["kind"] == workload.kind.to_string().as_str() && name == workload.name
 }
 
 fn text(value: &Value) -> String {

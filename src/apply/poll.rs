@@ -66,7 +66,7 @@ fn judge(watched: &Watched, objects: &[Value]) -> Seen {
             Readiness::Ready => continue,
             _ if skip => continue,
             Readiness::Waiting(why) => (format!("{workload}: {why}"), find_cause(&watched.release, workload, objects)),
-            Readiness::Failed(why) => (format!("{workload}: {why}"), Some(Cause::job_failed(workload, &why))),
+            Readiness::Failed(why) => (format!("{workload}: {why}"), Some(Cause::failed(workload, &why))),
         };
         if waiting.as_ref().is_none_or(|(_, known)| known.is_none() && cause.is_some()) {
             waiting = Some((text, cause));

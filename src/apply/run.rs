@@ -32,6 +32,8 @@ pub struct Environment<'a> {
     pub system: &'a str,
     /// Who we are, for the Lease.
     pub holder: String,
+    /// The version of the Lease when the cluster was observed.
+    pub lease: Option<String>,
     /// How long to wait for what.
     pub waits: Waits,
     /// Values of Secrets that a person typed in.
@@ -51,6 +53,9 @@ pub enum RunError {
     /// Another run is at work.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// Another run was at work since the plan was made.
+    #[error("another run changed the stack in the meantime")]
+    Stale,
     /// A Secret could not be made.
     #[error("a Secret could not be made")]
     Secrets(#[from] SecretStepError),
@@ -84,10 +89,9 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
         events.send(Event::Stage(Stage::Namespaces));
     }
     namespaces::apply(runner, &stack.id, &plan.namespaces).await.map_err(RunError::Namespaces)?;
-    let lease =
-        Lease::acquire(runner, system, &stack.id, environment.holder.clone(), |note| events.send(Event::Note(note)))
-            .await?;
-    let result = stages(&environment, plan, events, &lease).await;
+    let (holder, known) = (environment.holder.clone(), environment.lease.as_deref());
+    let lease = Lease::acquire(runner, system, &stack.id, holder, known, |note| events.send(Event::Note(note))).await?;
+    let result = if lease.is_fresh() { stages(&environment, plan, events, &lease).await } else { Err(RunError::Stale) };
     lease.release().await;
     result
 }

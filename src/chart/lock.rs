@@ -76,7 +76,9 @@ impl Lock {
         let body = serde_saphyr::to_string(self)
             .map_err(|error| LockError::Invalid { path: path.to_owned(), message: error.to_string() })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // The file is shared by git; the mode is cut down by the umask.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder)?;
         std::io::Write::write_all(&mut file, format!("{HEADER}{body}").as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())

@@ -11,7 +11,7 @@ use crate::exec::{ExecError, Runner};
 use crate::kubectl;
 
 /// The name of the Lease.
-const NAME: &str = "mlopsctl";
+pub(super) const NAME: &str = "mlopsctl";
 /// A holder whose renewal does not move for this long on our clock is dead.
 const DURATION: Duration = Duration::from_secs(15);
 /// A third, so that two renewals may fail.
@@ -42,22 +42,30 @@ pub struct Lease {
     renewal: tokio::task::JoinHandle<()>,
     /// The object as last written, with the version that guards it.
     object: Arc<tokio::sync::Mutex<Value>>,
+    fresh: bool,
 }
 
 impl Lease {
     /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced. `note`
-    /// gets a sentence where that takes time.
+    /// gets a sentence where that takes time. `known` is the version that was observed together with the cluster.
     pub async fn acquire(
         runner: &Runner,
         namespace: &str,
         stack: &str,
         holder: String,
+        known: Option<&str>,
         note: impl Fn(String),
     ) -> Result<Self, LeaseError> {
-        let object = Arc::new(tokio::sync::Mutex::new(take(runner, namespace, stack, &holder, note).await?));
+        let (object, fresh) = take(runner, namespace, stack, &holder, known, note).await?;
+        let object = Arc::new(tokio::sync::Mutex::new(object));
         let lost = Arc::new(AtomicBool::new(false));
         let renewal = tokio::spawn(renew(runner.clone(), namespace.to_owned(), Arc::clone(&object), Arc::clone(&lost)));
-        Ok(Self { runner: runner.clone(), namespace: namespace.to_owned(), lost, renewal, object })
+        Ok(Self { runner: runner.clone(), namespace: namespace.to_owned(), lost, renewal, object, fresh })
+    }
+
+    /// Says whether nobody was at work since the cluster was observed. If somebody was, what was planned is out of date.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Says whether the Lease could not be kept. Then no further step may start.
@@ -105,16 +113,18 @@ async fn take(
     namespace: &str,
     stack: &str,
     holder: &str,
+    known: Option<&str>,
     note: impl Fn(String),
-) -> Result<Value, LeaseError> {
+) -> Result<(Value, bool), LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
     let new = [lease(namespace, stack, holder)];
     match runner.run(kubectl::create(&new)).await {
         Err(error) if kubectl::already_exists(&error) => {}
-        other => return Ok(serde_json::from_str(&other?.stdout).unwrap_or_default()),
+        other => return Ok((serde_json::from_str(&other?.stdout).unwrap_or_default(), known.is_none())),
     }
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
+        let mut fresh = known.is_none();
         let attempt = match kubectl::items(&found.stdout).into_iter().next() {
             None => runner.run(kubectl::create(&new)).await,
             Some(mut object) => {
@@ -138,12 +148,14 @@ async fn take(
                         }
                     }
                 }
+                // A helm that outlived a dead holder may have done something while we watched.
+                fresh = known == Some(&version) && seen.is_none();
                 object["spec"] = lease(namespace, stack, holder)["spec"].take();
                 runner.run(kubectl::replace(&object, namespace)).await
             }
         };
         match attempt {
-            Ok(output) => return Ok(serde_json::from_str(&output.stdout).unwrap_or_default()),
+            Ok(output) => return Ok((serde_json::from_str(&output.stdout).unwrap_or_default(), fresh)),
             // Somebody was faster; the next look says who.
             Err(error) if kubectl::already_exists(&error) || kubectl::conflict(&error) => {}
             Err(error) => return Err(error.into()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::GENERATION_LABEL;
+use super::lease::NAME as LEASE_NAME;
 use super::record::{RECORD_NAME, StackRecord};
 use super::workload::{Readiness, readiness};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
@@ -40,6 +41,8 @@ pub struct ClusterState {
     pub workloads: BTreeMap<Workload, Readiness>,
     /// Our record.
     pub record: Option<StackRecord>,
+    /// The version of the Lease: where it moves on, another run has been at work since.
+    pub lease: Option<String>,
 }
 
 /// A namespace.
@@ -125,6 +128,7 @@ pub struct ReleaseState {
 pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, ExecError> {
     let mut own: Vec<String> = scope.namespaces.iter().map(|name| format!("namespace/{name}")).collect();
     own.push(format!("configmap/{RECORD_NAME}"));
+    own.push(format!("lease/{LEASE_NAME}"));
     let version = Invocation::new(Tool::Kubectl, ["version", "-o", "json"]);
     let (version, own, secrets, crds, workloads) = tokio::try_join!(
         runner.run(version),
@@ -142,10 +146,10 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
     };
     for object in kubectl::items(&own.stdout) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        if object["kind"] == "Namespace" {
-            state.namespaces.insert(name, namespace(&object));
-        } else {
-            state.record = StackRecord::from_config_map(&object);
+        match object["kind"].as_str() {
+            Some("Namespace") => _ = state.namespaces.insert(name, namespace(&object)),
+            Some("Lease") => state.lease = object["metadata"]["resourceVersion"].as_str().map(str::to_owned),
+            _ => state.record = StackRecord::from_config_map(&object),
         }
     }
     for row in kubectl::label_rows(&secrets.stdout, true) {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::plan::show_summary;
 use super::prepare::{Prepared, holder};
-use crate::apply::{Environment, Present, Waits, apply};
+use crate::apply::{Environment, Present, RunError, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
 use crate::config::CredentialSource;
 use crate::error::{CommandError, CommandResult, ExitStatus};
@@ -22,13 +22,17 @@ use crate::stack::SecretContent;
 /// Makes the cluster match the file.
 pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
     let started = Instant::now();
-    let prepared = Prepared::new(settings).await?;
-    let plan = prepared.plan()?;
-    if !plan.removals.is_empty() {
-        let names: Vec<&str> = plan.removals.iter().map(|removal| removal.name.as_str()).collect();
-        confirm(args.yes, &format!("Remove {}, which the file does not have any more?", names.join(", ")))?;
+    loop {
+        let prepared = Prepared::new(settings).await?;
+        let plan = prepared.plan()?;
+        if !plan.removals.is_empty() {
+            let names: Vec<&str> = plan.removals.iter().map(|removal| removal.name.as_str()).collect();
+            confirm(args.yes, &format!("Remove {}, which the file does not have any more?", names.join(", ")))?;
+        }
+        if let Some(status) = carry_out(settings, args, prepared, plan, started).await? {
+            return Ok(status);
+        }
     }
-    carry_out(settings, args, prepared, plan, started).await
 }
 
 /// First use.
@@ -52,15 +56,19 @@ pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandR
 /// Shows the plan, asks, then does it.
 pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult {
     let started = Instant::now();
-    let prepared = Prepared::new(settings).await?;
-    let plan = prepared.plan()?;
-    if plan.is_empty() {
-        settings.printer.say("nothing to do");
-    } else {
-        show_summary(settings.printer, &plan);
-        confirm(args.yes, "Do this?")?;
+    loop {
+        let prepared = Prepared::new(settings).await?;
+        let plan = prepared.plan()?;
+        if plan.is_empty() {
+            settings.printer.say("nothing to do");
+        } else {
+            show_summary(settings.printer, &plan);
+            confirm(args.yes, "Do this?")?;
+        }
+        if let Some(status) = carry_out(settings, args, prepared, plan, started).await? {
+            return Ok(status);
+        }
     }
-    carry_out(settings, args, prepared, plan, started).await
 }
 
 /// Asks on the terminal. Without one only `--yes` is an answer.
@@ -80,13 +88,14 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CommandError> {
     }
 }
 
+/// Carries a plan out. Returns nothing where another run changed the stack since the plan was made.
 async fn carry_out(
     settings: &Settings,
     args: &UpArgs,
     prepared: Prepared,
     plan: Plan,
     started: Instant,
-) -> CommandResult {
+) -> Result<Option<ExitStatus>, CommandError> {
     let typed = ask_credentials(&prepared, &plan)?;
     prepared.write_lock(settings);
     let environment = Environment {
@@ -95,6 +104,7 @@ async fn carry_out(
         stack: &prepared.stack,
         system: &prepared.loaded.config.namespaces.system,
         holder: holder(),
+        lease: prepared.state.lease.clone(),
         waits: Waits { grace: Duration::from_secs(args.grace), parallel: usize::from(args.parallel) },
         typed,
         record: prepared.state.record.clone().unwrap_or_default(),
@@ -113,6 +123,10 @@ async fn carry_out(
     if prepared.runner.is_interrupted() && result.is_err() {
         return Err(interrupted());
     }
+    if matches!(result, Err(RunError::Stale)) {
+        settings.printer.say("another run changed the stack in the meantime, planning anew");
+        return Ok(None);
+    }
     let steps = result?;
     let ok = steps.iter().all(|step| !matches!(step.action, StepAction::Failed | StepAction::Skipped));
     let report = RunReport { command: "up", ok, seconds: started.elapsed().as_secs_f64(), steps, kept: Vec::new() };
@@ -124,7 +138,7 @@ async fn carry_out(
     if prepared.runner.is_interrupted() {
         return Err(interrupted());
     }
-    Ok(if ok { ExitStatus::Success } else { ExitStatus::Failure })
+    Ok(Some(if ok { ExitStatus::Success } else { ExitStatus::Failure }))
 }
 
 fn interrupted() -> CommandError {

@@ -14,6 +14,7 @@ pub struct ManifestError {
 
 /// Names one object of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// API group and version.
     pub api_version: String,

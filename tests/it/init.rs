@@ -21,33 +21,33 @@ fn it_writes_a_commented_file_with_every_default() {
     # The whole stack in one file; `mlopsctl up` makes the cluster match it. Everything below may be left out: what is not
     # here has its default. `mlopsctl config schema > mlops.schema.json` gives editors completion and checks.
     apiVersion: mlopsctl.dev/v1alpha1
-    stackId: "mlops-[ID]"          # tells this stack from others; a cluster with another id is left alone
-    profile: "laptop"                   # laptop | edge | ha
-    domain: ""                         # mlflow.DOMAIN, minio.DOMAIN, grafana.DOMAIN, argo.DOMAIN; empty: port-forward
+    stackId: "mlops-[ID]"  # tells this stack from others; a cluster with another id is left alone
+    profile: "laptop"  # laptop | edge | ha
+    domain: ""  # mlflow.DOMAIN, minio.DOMAIN, grafana.DOMAIN, argo.DOMAIN; empty: port-forward
 
     cluster:
-      context: null                # kube-context; null: the current one
-      storageClass: null             # null: the cluster's default
-      imageRegistry: null            # a mirror for all images
+      context: null  # kube-context; null: the current one
+      storageClass: null  # null: the cluster's default
+      imageRegistry: null  # a mirror for all images
       imagePullSecrets: []
 
     namespaces: {system: mlops-system, dev: mlops-dev, prod: mlops-prod}
 
     ingress:
-      className: null                # null: the cluster's default
-      tls: {mode: "none", email: null, secretName: null}    # none | selfSigned | acme | existing
-      basicAuth: {enabled: false}    # a password before MLflow
+      className: null  # null: the cluster's default
+      tls: {mode: "none", email: null, secretName: null}  # none | selfSigned | acme | existing
+      basicAuth: {enabled: false}  # a password before MLflow
 
     credentials: {source: "generate"}  # generate | prompt | existing; an existing Secret is always kept
     images: {mlflow: null, pipelines: null, serving: null}
 
-    objectStore: {provider: minio, size: 10Gi}          # minio | seaweedfs | external
-    database: {provider: postgresql, size: 5Gi}         # postgresql | cloudnativePg | external
+    objectStore: {provider: minio, size: 10Gi}  # minio | seaweedfs | external
+    database: {provider: postgresql, size: 5Gi}  # postgresql | cloudnativePg | external
     monitoring: {enabled: true, retention: 7d, size: 5Gi, alertmanager: false}
     logging: {enabled: true, retention: 7d, size: 5Gi}
     mlflow: {enabled: true, workers: 1}
     workflows: {enabled: true, archive: false}
-    serving: {enabled: false, model: "models:/demo-model@champion"}   # switch on once a model is in the registry
+    serving: {enabled: false, model: "models:/demo-model@champion"}  # switch on once a model is in the registry
     certManager: {enabled: false}
     networkPolicies: {enabled: false}
 

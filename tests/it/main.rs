@@ -1,14 +1,27 @@
 //! Tests of the pure core, and of the program as a process; neither needs a cluster.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
+#![expect(clippy::needless_pass_by_value, reason = "`json!(…)` reads well as an argument")]
 
+mod fixtures;
 mod harness;
 
+mod cause;
+mod chart;
 mod config_meaning;
 mod config_shape;
 mod config_show;
 mod config_syntax;
+mod crds;
 mod help;
 mod init;
 mod lock;
+mod plan_build;
+mod plan_decide;
+mod plan_diff;
+mod readiness;
+mod secrets;
+mod stack;
+mod stack_graph;
 mod tools;
+mod values;

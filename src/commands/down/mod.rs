@@ -11,7 +11,7 @@ use namespaces::delete_namespaces;
 
 use super::prepare::{catalog, config, holder, runner, scope, stack};
 use super::up::{confirm, watch_signals};
-use crate::apply::remove;
+use crate::apply::{RunError, remove};
 use crate::cli::DownArgs;
 use crate::cluster::{ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
 use crate::error::{CommandError, CommandResult, ExitStatus};
@@ -26,6 +26,16 @@ use crate::stack::Stack;
 /// Takes the stack away.
 pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
     let started = Instant::now();
+    loop {
+        if let Some(status) = attempt(settings, args, started).await? {
+            return Ok(status);
+        }
+        settings.printer.say("another run changed the stack in the meantime, looking anew");
+    }
+}
+
+/// Returns nothing where another run changed the stack since the inventory was taken.
+async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Result<Option<ExitStatus>, CommandError> {
     let catalog = catalog(settings)?;
     let loaded = config(settings, &catalog)?;
     let stack = stack(settings, &loaded, &catalog, &BTreeMap::new())?;
@@ -41,8 +51,13 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
     let mut steps = Vec::new();
     let mut kept = Vec::new();
     if state.namespaces.contains_key(system) {
-        let lease = Lease::acquire(&runner, system, &stack.id, holder(), |note| settings.printer.say(&note)).await;
-        let lease = lease.map_err(|error| CommandError::from(crate::apply::RunError::from(error)))?;
+        let (known, note) = (state.lease.as_deref(), |note: String| settings.printer.say(&note));
+        let lease = Lease::acquire(&runner, system, &stack.id, holder(), known, note).await;
+        let lease = lease.map_err(|error| CommandError::from(RunError::from(error)))?;
+        if !lease.is_fresh() {
+            lease.release().await;
+            return Ok(None);
+        }
         let watcher = tokio::spawn(watch_signals(runner.clone(), settings.printer));
         let result = take_away(settings, &runner, &stack, &inventory, args.purge, &mut steps, &mut kept).await;
         lease.release().await;
@@ -51,7 +66,8 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
     }
     let complete = steps.iter().all(|step| step.action == StepAction::Removed) && !runner.is_interrupted();
     if complete {
-        kept.extend(delete_namespaces(&runner, &state).await?);
+        let stay = delete_namespaces(&runner, &state, &kept).await?;
+        kept.extend(stay);
     }
     let report = RunReport { command: "down", ok: complete, seconds: started.elapsed().as_secs_f64(), steps, kept };
     if settings.printer.format() == OutputFormat::Text {
@@ -64,7 +80,7 @@ pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
         return Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted"))
             .hint("`mlopsctl down` goes on from here"));
     }
-    Ok(if report.ok { ExitStatus::Success } else { ExitStatus::Failure })
+    Ok(Some(if report.ok { ExitStatus::Success } else { ExitStatus::Failure }))
 }
 
 fn check_owner(stack: &Stack, state: &ClusterState) -> Result<(), CommandError> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::kept_object;
-use crate::cluster::{CREATED_LABEL, ClusterState};
+use crate::cluster::{CREATED_LABEL, ClusterState, STACK_LABEL};
 use crate::error::CommandError;
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::kubectl;
@@ -13,7 +13,11 @@ use crate::report::Kept;
 const DRAIN_LIMIT: Duration = Duration::from_secs(90);
 
 /// Deletes the namespaces that we created and that are empty. Returns a sentence for each that stays.
-pub(super) async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> Result<Vec<Kept>, CommandError> {
+pub(super) async fn delete_namespaces(
+    runner: &Runner,
+    state: &ClusterState,
+    kept_before: &[Kept],
+) -> Result<Vec<Kept>, CommandError> {
     let mut kept: Vec<Kept> = Vec::new();
     if state.namespaces.is_empty() {
         return Ok(kept);
@@ -24,6 +28,9 @@ pub(super) async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> 
     let kinds: Vec<&str> = listed.stdout.lines().filter(|kind| !kind.starts_with("events")).collect();
     for (name, namespace) in &state.namespaces {
         if !namespace.labels.contains_key(CREATED_LABEL) {
+            if namespace.labels.contains_key(STACK_LABEL) && kept_before.iter().all(|it| it.namespace != *name) {
+                give_back(runner, name).await?;
+            }
             kept.push(kept_object("Namespace", "", name, "it was there before"));
             continue;
         }
@@ -44,6 +51,14 @@ pub(super) async fn delete_namespaces(runner: &Runner, state: &ClusterState) -> 
         let _ = runner.run(wait.timeout(DRAIN_LIMIT)).await;
     }
     Ok(kept)
+}
+
+/// Takes our marks off a namespace, so that another stack may use it.
+async fn give_back(runner: &Runner, namespace: &str) -> Result<(), ExecError> {
+    runner.run(kubectl::delete(["lease/mlopsctl"], Some(namespace))).await?;
+    let label = format!("{STACK_LABEL}-");
+    runner.run(Invocation::new(Tool::Kubectl, ["label", "namespace", namespace, &label])).await?;
+    Ok(())
 }
 
 /// Waits for what is on its way out of a namespace and returns what stays.

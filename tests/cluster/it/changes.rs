@@ -1,7 +1,7 @@
 //! A change reaches the releases that it concerns, and no other.
 
 use crate::cluster::{kubectl, objects};
-use crate::stack::{assert_only, Stack, WITH_MLFLOW};
+use crate::stack::{Stack, WITH_MLFLOW, assert_only};
 
 #[test]
 fn a_changed_value_upgrades_its_release_only() {
@@ -13,7 +13,9 @@ fn a_changed_value_upgrades_its_release_only() {
     assert_eq!(pod[0]["spec"]["template"]["metadata"]["labels"]["team"], "vision");
     stack.up_is_unchanged();
 
-    stack.configure("monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {workers: 2}\n");
+    stack.configure(
+        "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {workers: 2}\n",
+    );
     assert_only(&stack.up(), "upgraded", &["minio", "mlflow"]);
     stack.up_is_unchanged();
 }
@@ -26,7 +28,12 @@ fn a_new_secret_upgrades_those_who_read_it() {
     kubectl(["delete", "secret/mlflow-s3", "--namespace", &stack.system()]);
     assert_only(&stack.up(), "upgraded", &["minio", "mlflow"]);
     stack.up_is_unchanged();
-    let changed: Vec<_> = stack.secrets().into_iter().filter(|(name, data)| before.get(name) != Some(data)).map(|(name, _)| name).collect();
+    let changed: Vec<_> = stack
+        .secrets()
+        .into_iter()
+        .filter(|(name, data)| before.get(name) != Some(data))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(changed, [(stack.system(), "mlflow-s3".to_owned())]);
 }
 
@@ -38,6 +45,7 @@ fn a_size_that_cannot_change_fails_with_the_reason_and_heals() {
     let ended = stack.run(&["up", "--yes", "--output", "json"]).code(1);
     assert_eq!(ended.actions()["minio"], "failed");
     let cause = ended.cause("minio");
+    assert_eq!(cause["code"], "MLC112", "{cause}");
     assert!(cause["evidence"].as_str().unwrap().contains("volumeClaimTemplates"), "{cause}");
     stack.configure(WITH_MLFLOW);
     assert_only(&stack.up(), "repaired", &["minio"]);

@@ -48,7 +48,14 @@ impl Cluster {
         if let Some(kubeconfig) = variable("MLOPSCTL_TEST_KUBECONFIG") {
             let find = |tool: &str| which::which(tool).unwrap_or_else(|_| panic!("{tool} is not on PATH"));
             end_with_us(&scratch, None);
-            return Self { kubeconfig, helm: find("helm"), helm3: find("helm3"), kubectl: find("kubectl"), charts, scratch };
+            return Self {
+                kubeconfig,
+                helm: find("helm"),
+                helm3: find("helm3"),
+                kubectl: find("kubectl"),
+                charts,
+                scratch,
+            };
         }
         let program = Path::new(PROJECT).join("tests/cluster/cluster");
         end_with_us(&scratch, given.is_none().then_some(&program));

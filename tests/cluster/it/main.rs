@@ -1,18 +1,21 @@
 //! `mlopsctl` against a real API server with simulated nodes: `cargo test --test cluster`, or `make test`.
 
 #![expect(clippy::print_stdout, reason = "shown where a test fails")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also in its helpers")]
 
 mod cluster;
+mod secrecy;
 mod stack;
 
+mod acceptance;
 mod causes;
 mod changes;
 mod concurrency;
 mod down;
 mod foreign;
-mod full;
+mod helm3;
 mod interrupts;
+mod minimal;
 mod own_release;
 mod plan;
 mod repair;
-mod secrecy;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::cluster::{helm, kubectl, objects, PROJECT};
-use crate::stack::{assert_only, Stack, WITH_MLFLOW};
+use crate::cluster::{PROJECT, helm, kubectl, objects};
+use crate::stack::{Stack, WITH_MLFLOW, assert_only};
 
 #[test]
 fn what_another_hand_did_is_repaired_and_nothing_else() {

@@ -13,9 +13,11 @@ use serde_json::Value;
 use crate::cluster::{cluster, command, kubectl, kubectl_command, objects, run, variable, whole_cluster};
 
 /// Switches everything off but the database and the object store: nothing of the whole cluster is touched.
-pub(crate) const SMALL: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {enabled: false}\n";
+pub(crate) const SMALL: &str =
+    "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\nmlflow: {enabled: false}\n";
 /// As `SMALL`, with MLflow, which needs both.
-pub(crate) const WITH_MLFLOW: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\n";
+pub(crate) const WITH_MLFLOW: &str =
+    "monitoring: {enabled: false}\nlogging: {enabled: false}\nworkflows: {enabled: false}\n";
 
 /// What happened to each release.
 pub(crate) type Actions = BTreeMap<String, String>;
@@ -96,7 +98,8 @@ impl Stack {
     fn wrap(&self, name: &str, program: &Path) {
         let path = self.folder.join("bin").join(name);
         let log = self.log(name);
-        let text = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), program.display());
+        let text =
+            format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), program.display());
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -180,7 +183,8 @@ impl Stack {
 
     /// Asserts that helm calls these releases deployed and knows no other.
     pub(crate) fn assert_deployed(&self, releases: &[&str]) {
-        let expected: BTreeMap<_, _> = releases.iter().map(|name| ((*name).to_owned(), "deployed".to_owned())).collect();
+        let expected: BTreeMap<_, _> =
+            releases.iter().map(|name| ((*name).to_owned(), "deployed".to_owned())).collect();
         assert_eq!(self.helm_list(), expected);
     }
 
@@ -239,7 +243,8 @@ impl Ended {
     pub(crate) fn new(command: &str, output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().or(output.status.signal().map(|signal| -signal)).unwrap();
-        let ended = Self { command: command.to_owned(), code, stdout: text(output.stdout), stderr: text(output.stderr) };
+        let ended =
+            Self { command: command.to_owned(), code, stdout: text(output.stdout), stderr: text(output.stderr) };
         println!("{ended}");
         ended
     }
@@ -291,7 +296,8 @@ impl Ended {
 /// Asserts that this, and nothing else, happened to some releases, and nothing to all others.
 #[track_caller]
 pub(crate) fn assert_only(actions: &Actions, action: &str, releases: &[&str]) {
-    let changed: Vec<&str> = actions.iter().filter(|(_, it)| *it != "unchanged").map(|(name, _)| name.as_str()).collect();
+    let changed: Vec<&str> =
+        actions.iter().filter(|(_, it)| *it != "unchanged").map(|(name, _)| name.as_str()).collect();
     assert_eq!(changed, releases, "{actions:?}");
     assert!(releases.iter().all(|name| actions[*name] == action), "{actions:?}");
 }
@@ -316,7 +322,9 @@ pub(crate) fn cluster_objects(stack: &Stack) -> Vec<String> {
             || namespace.is_some_and(|namespace| stack.namespaces().iter().any(|it| it == namespace))
             || metadata["name"].as_str().is_some_and(|name| stack.namespaces().iter().any(|it| it == name))
     };
-    let name = |object: &Value| format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+    let name = |object: &Value| {
+        format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+    };
     objects([kinds.join(",").as_str()]).iter().filter(|object| ours(object)).map(name).collect()
 }
 

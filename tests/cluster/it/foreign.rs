@@ -1,0 +1,144 @@
+//! States of a cluster that `up` must not build on.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cluster::{PROJECT, helm, kubectl, kubectl_with, objects};
+use crate::stack::{SMALL, Stack, assert_only, objects_in};
+
+/// Only Argo, whose chart brings CustomResourceDefinitions, and what needs not be there for it.
+const ARGO: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nmlflow: {enabled: false}\n";
+
+#[test]
+fn a_namespace_that_is_being_deleted_is_not_used() {
+    let stack = Stack::new("ending", SMALL);
+    let dev = stack.dev();
+    kubectl(["create", "namespace", &dev]);
+    let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
+    kubectl_with(["create", "-f", "-", "--namespace", &dev], &held);
+    kubectl(["delete", "namespace", &dev, "--wait=false"]);
+    stack.run(&["up", "--yes"]).code(3).says(&dev).says("kubectl wait --for=delete");
+    stack.run(&["preflight"]).code(3);
+    assert!(objects([&format!("namespace/{}", stack.system())[..]]).is_empty(), "nothing may be made");
+    kubectl([
+        "patch",
+        "configmap/held",
+        "--namespace",
+        &dev,
+        "--type=merge",
+        "-p",
+        r#"{"metadata":{"finalizers":null}}"#,
+    ]);
+    kubectl(["wait", "--for=delete", &format!("namespace/{dev}"), "--timeout=60s"]);
+    assert_only(&stack.up(), "installed", &["minio", "pg"]);
+}
+
+#[test]
+fn a_foreign_release_of_the_same_name_is_not_touched() {
+    let stack = Stack::new("foreign", SMALL);
+    let system = stack.system();
+    let chart = Path::new(PROJECT).join("charts/minio");
+    helm([
+        "install",
+        "minio",
+        chart.to_str().unwrap(),
+        "-n",
+        &system,
+        "--create-namespace",
+        "--set",
+        "auth.existingSecret=own",
+    ]);
+    let before = objects(["all,secrets", "--namespace", &system]).len();
+    stack.run(&["up", "--yes"]).code(3).says("minio").says(&format!("helm uninstall minio -n {system}"));
+    stack.run(&["plan"]).code(3).says("minio");
+    stack.run(&["preflight"]).code(3);
+    assert_eq!(objects(["all,secrets", "--namespace", &system]).len(), before);
+    stack.run(&["down", "--yes"]).code(0);
+    stack.assert_deployed(&["minio"]);
+    helm(["uninstall", "minio", "-n", &system]);
+    kubectl(["delete", "namespace", &system]);
+}
+
+#[test]
+fn secrets_that_must_exist_are_asked_for_by_key() {
+    let stack = Stack::new("existing", &format!("{SMALL}credentials: {{source: existing}}\n"));
+    let ended = stack.run(&["up", "--yes"]).code(3).says("mlopsctl render");
+    for text in ["minio-root", "rootPassword", "pg-superuser", "mlflow-s3", "AWS_SECRET_ACCESS_KEY", &stack.system()] {
+        assert!(ended.stderr.contains(text), "{text}: {ended}");
+    }
+    assert!(objects([&format!("namespace/{}", stack.system())[..]]).is_empty(), "nothing may be made");
+}
+
+#[test]
+fn preflight_finds_what_is_missing_and_changes_nothing() {
+    let stack = Stack::new("preflight", &format!("{SMALL}cluster: {{storageClass: fast}}\n"));
+    let failed = |expected: i32| -> Vec<Value> {
+        let report = stack.run(&["preflight", "--output", "json"]).code(expected).json();
+        let checks = report["checks"].as_array().unwrap().clone();
+        assert!(checks.len() >= 12, "{report}");
+        checks.into_iter().filter(|check| check["outcome"] == "failed").collect()
+    };
+    let found = failed(3);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0]["title"].as_str().unwrap().contains("StorageClass") && found[0]["detail"] == "fast", "{found:?}");
+    assert!(found[0]["hint"].as_str().unwrap().contains("cluster.storageClass"), "{found:?}");
+    stack.run(&["install", "--yes"]).code(3).says("StorageClass");
+
+    stack.configure(&format!("{SMALL}domain: ml.example.com\ningress: {{className: nginx}}\n"));
+    let found = failed(3);
+    assert!(found.len() == 1 && found[0]["detail"] == "nginx", "{found:?}");
+    stack.configure(SMALL);
+    assert_eq!(failed(0), [Value::Null; 0]);
+    assert!(stack.namespaces().iter().all(|namespace| objects([&format!("namespace/{namespace}")[..]]).is_empty()));
+    stack.run(&["preflight", "--context", "nowhere"]).code(3);
+}
+
+fn definition(plural: &str, kind: &str, version: &str, annotations: &Value) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let names =
+        json!({"plural": plural, "singular": kind.to_lowercase(), "kind": kind, "listKind": format!("{kind}List")});
+    let version = json!({"name": version, "served": true, "storage": true, "schema": schema});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.argoproj.io"), "annotations": annotations},
+        "spec": {"group": "argoproj.io", "scope": "Namespaced", "names": names, "versions": [version]},
+    })
+}
+
+#[test]
+fn definitions_of_others_are_left_alone_and_lost_versions_refused() {
+    let stack = Stack::with_crds("definitions", ARGO);
+    let helm_owned = json!({"meta.helm.sh/release-name": "argo-cd", "meta.helm.sh/release-namespace": "cd"});
+    let k3s_owned = json!({"objectset.rio.cattle.io/owner-name": "workflows"});
+    let create = |object: &Value| kubectl_with(["create", "-f", "-"], object);
+    create(&definition("workflows", "Workflow", "v1alpha1", &helm_owned));
+    create(&definition("cronworkflows", "CronWorkflow", "v1alpha1", &k3s_owned));
+    create(&definition("workflowtasksets", "WorkflowTaskSet", "v1beta9", &json!({})));
+    kubectl(["wait", "--for=condition=Established", "crd/workflowtasksets.argoproj.io", "--timeout=30s"]);
+
+    let ended = stack.run(&["up", "--yes"]).code(1).says("workflowtasksets.argoproj.io").says("v1beta9");
+    assert!(!ended.stderr.contains("installing"), "{ended}");
+    kubectl(["delete", "crd/workflowtasksets.argoproj.io"]);
+
+    let ended = stack.run(&["up", "--yes"]).code(0);
+    let ended = ended.says("workflows.argoproj.io belongs to helm release argo-cd in cd");
+    ended.says("cronworkflows.argoproj.io belongs to workflows of K3s or Rancher");
+    stack.up_is_unchanged();
+    for name in ["workflows", "cronworkflows"] {
+        let found = objects([&format!("crd/{name}.argoproj.io")[..]]);
+        assert!(found[0]["metadata"]["labels"].is_null(), "{}", found[0]["metadata"]);
+    }
+    let report = stack.run(&["preflight", "--output", "json"]).code(0).json();
+    let named = |check: &&Value| {
+        check["outcome"] == "warned" && check["detail"].as_str().unwrap().contains("cronworkflows.argoproj.io")
+    };
+    assert_eq!(report["checks"].as_array().unwrap().iter().filter(named).count(), 1, "{report}");
+
+    let mut stack = stack;
+    stack.purge().code(0);
+    assert_eq!(objects(["crds"]).iter().filter(|crd| crd["spec"]["group"] == "argoproj.io").count(), 2);
+    kubectl(["delete", "crd/workflows.argoproj.io", "crd/cronworkflows.argoproj.io"]);
+    assert!(stack.namespaces().iter().all(|namespace| objects_in(namespace).is_empty()));
+}

@@ -1,0 +1,114 @@
+//! Runs that are cut off at any moment: the next one completes.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::cluster::{command, run, variable};
+use crate::stack::{Ended, Stack, WITH_MLFLOW, send};
+
+const RELEASES: [&str; 3] = ["minio", "mlflow", "pg"];
+
+/// Starts `up` and returns once the first release is under way.
+fn up_until_started(stack: &Stack) -> Child {
+    let mut child = stack.spawn(&["up", "--yes", "--output", "ndjson"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"started\"")), "no release was started");
+    // What follows must not be held back by a full pipe.
+    std::thread::spawn(move || lines.count());
+    child
+}
+
+fn completes(stack: &Stack) {
+    stack.up();
+    stack.assert_deployed(&RELEASES);
+    stack.up_is_unchanged();
+}
+
+#[test]
+fn ctrl_c_ends_cleanly_and_the_next_run_completes() {
+    let stack = Stack::new("ctrl-c", WITH_MLFLOW);
+    for delay in [0, 400] {
+        let child = up_until_started(&stack);
+        sleep(Duration::from_millis(delay));
+        // As the terminal does: to all of the process group, helm among them.
+        send("INT", &format!("-{}", child.id()));
+        let ended = stack.wait(child).code(130).says("interrupted");
+        assert_nothing_pending(&stack, &ended);
+        stack.configure(&format!(
+            "{WITH_MLFLOW}values: {{minio: {{podLabels: {{a: b}}}}, pg: {{podLabels: {{a: b}}}}}}\n"
+        ));
+    }
+    completes(&stack);
+}
+
+#[test]
+fn sigterm_ends_cleanly_and_the_next_run_completes() {
+    let stack = Stack::new("sigterm", WITH_MLFLOW);
+    let child = up_until_started(&stack);
+    send("TERM", &child.id().to_string());
+    let ended = stack.wait(child).code(130).says("interrupted");
+    assert_nothing_pending(&stack, &ended);
+    completes(&stack);
+}
+
+fn assert_nothing_pending(stack: &Stack, ended: &Ended) {
+    let pending: Vec<_> = stack.helm_list().into_iter().filter(|(_, status)| status.contains("ing")).collect();
+    assert!(pending.is_empty(), "{pending:?} after {ended}");
+}
+
+#[test]
+fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
+    let number = |name: &str| variable(name).map(|text| text.to_str().unwrap().parse::<u64>().unwrap());
+    let seed =
+        number("MLOPSCTL_TEST_SEED").unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
+    let kills = number("MLOPSCTL_TEST_KILLS").unwrap_or(5);
+    println!("MLOPSCTL_TEST_SEED={seed} MLOPSCTL_TEST_KILLS={kills}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let stack = Stack::new("kill", WITH_MLFLOW);
+    for round in 0..kills {
+        let label = format!("podLabels: {{round: r{round}}}");
+        stack
+            .configure(&format!("{WITH_MLFLOW}values: {{minio: {{{label}}}, pg: {{{label}}}, mlflow: {{{label}}}}}\n"));
+        let delay = Duration::from_millis(random.random_range(0..5000));
+        let child = stack.spawn(&["up", "--yes"]);
+        let what = match round % 3 {
+            0 => "mlopsctl and helm",
+            1 => "helm",
+            _ => "mlopsctl",
+        };
+        println!("round {round}: kill -9 of {what} after {delay:?}");
+        if what == "helm" {
+            kill_first_helm(&child, delay);
+        } else {
+            sleep(delay);
+            let target = if what == "mlopsctl" { child.id().to_string() } else { format!("-{}", child.id()) };
+            // It may have come to its end before.
+            let _ = std::panic::catch_unwind(|| send("KILL", &target));
+        }
+        let ended = stack.wait(child);
+        assert!([0, 1, -9].contains(&ended.code), "{ended}");
+        completes(&stack);
+    }
+}
+
+/// Waits, then for a helm of this run, and kills that.
+fn kill_first_helm(parent: &Child, delay: Duration) {
+    sleep(delay);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        let processes = run(command("ps").args(["-o", "pid=,args=", "--ppid", &parent.id().to_string()]));
+        let helm = processes
+            .lines()
+            .find(|line| line.contains(" upgrade "))
+            .and_then(|line| line.split_whitespace().next().map(str::to_owned));
+        if let Some(helm) = helm {
+            let _ = std::panic::catch_unwind(|| send("KILL", &helm));
+            return;
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Which cause is found in which objects. The texts are those of a kubelet, a scheduler and controllers of Kubernetes 1.3x.
+
+use std::collections::BTreeSet;
+
+use mlopsctl::apply::{CAUSES, Cause, find_cause};
+use mlopsctl::render::{Workload, WorkloadKind};
+use serde_json::{Value, json};
+
+const POD: &str = "mlflow-5d9c7b6f4-x2x9q";
+
+fn workload(kind: WorkloadKind) -> Workload {
+    Workload { kind, namespace: "mlops-system".into(), name: "mlflow".into() }
+}
+
+fn pod(owner: &str, owner_name: &str, status: Value) -> Value {
+    json!({
+        "kind": "Pod",
+        "metadata": {"name": POD, "namespace": "mlops-system", "ownerReferences": [{"kind": owner, "name": owner_name}]},
+        "status": status,
+    })
+}
+
+/// A pod of the Deployment `mlflow`.
+fn ours(status: Value) -> Value {
+    pod("ReplicaSet", "mlflow-5d9c7b6f4", status)
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    ours(
+        json!({"containerStatuses": [{"name": "server", "state": {"waiting": {"reason": reason, "message": message}}}]}),
+    )
+}
+
+fn unscheduled(message: &str) -> Value {
+    ours(
+        json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
+    )
+}
+
+/// A warning about a pod, the ReplicaSet or the Deployment, told apart by their names.
+fn event(about: &str, reason: &str, message: &str) -> Value {
+    let kind = match about.matches('-').count() {
+        0 => "Deployment",
+        1 => "ReplicaSet",
+        _ => "Pod",
+    };
+    let about = json!({"kind": kind, "namespace": "mlops-system", "name": about});
+    json!({"kind": "Event", "type": "Warning", "reason": reason, "message": message, "involvedObject": about})
+}
+
+fn find(objects: &[Value]) -> Option<Cause> {
+    find_cause("mlflow", &workload(WorkloadKind::Deployment), objects)
+}
+
+fn code(objects: &[Value]) -> Option<&'static str> {
+    find(objects).map(|cause| cause.code)
+}
+
+/// Every code with objects that show it.
+fn table() -> Vec<(&'static str, Vec<Value>)> {
+    vec![
+        ("MLC101", vec![waiting("ImagePullBackOff", "Back-off pulling image \"registry.local/mlflow:1\"")]),
+        ("MLC101", vec![waiting("ErrImagePull", "manifest unknown")]),
+        ("MLC101", vec![waiting("InvalidImageName", "couldn't parse image name \"a:b:c\"")]),
+        ("MLC101", vec![waiting("ErrImageNeverPull", "Container image is not present with pull policy of Never")]),
+        ("MLC102", vec![waiting("CreateContainerConfigError", "secret \"mlflow-db\" not found")]),
+        (
+            "MLC102",
+            vec![
+                waiting("ContainerCreating", ""),
+                event(
+                    POD,
+                    "FailedMount",
+                    "MountVolume.SetUp failed for volume \"config\" : configmap \"mlflow\" not found",
+                ),
+            ],
+        ),
+        ("MLC103", vec![waiting("CrashLoopBackOff", "back-off 40s restarting failed container=server")]),
+        ("MLC103", vec![waiting("RunContainerError", "exec: \"mlflow\": executable file not found in $PATH")]),
+        (
+            "MLC104",
+            vec![ours(json!({"containerStatuses": [{
+                "name": "server",
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+            }]}))],
+        ),
+        (
+            "MLC105",
+            vec![unscheduled("0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available")],
+        ),
+        ("MLC105", vec![unscheduled("0/1 nodes are available: 1 Too many pods.")]),
+        ("MLC106", vec![unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")]),
+        (
+            "MLC106",
+            vec![
+                unscheduled("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."),
+                event("mlflow", "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found"),
+            ],
+        ),
+        ("MLC107", vec![unscheduled("0/2 nodes are available: 2 node(s) had untolerated taint {gpu: true}.")]),
+        ("MLC107", vec![unscheduled("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.")]),
+        (
+            "MLC108",
+            vec![event(
+                "mlflow-5d9c7b6f4",
+                "FailedCreate",
+                "Error creating: pods \"mlflow-5d9c7b6f4-\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=9, limited: pods=9",
+            )],
+        ),
+        (
+            "MLC109",
+            vec![event(
+                "mlflow-5d9c7b6f4",
+                "FailedCreate",
+                "Error creating: pods \"mlflow-5d9c7b6f4-x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false",
+            )],
+        ),
+        (
+            "MLC110",
+            vec![event(
+                "mlflow-5d9c7b6f4",
+                "FailedCreate",
+                "Error creating: Internal error occurred: failed calling webhook \"webhook.cert-manager.io\": no endpoints available",
+            )],
+        ),
+        (
+            "MLC111",
+            vec![
+                ours(json!({})),
+                event(POD, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn each_cause_is_found_in_its_objects() {
+    for (expected, objects) in table() {
+        assert_eq!(code(&objects), Some(expected), "{objects:?}");
+    }
+}
+
+#[test]
+fn no_cause_is_without_objects_that_show_it() {
+    let shown: BTreeSet<&str> = table().into_iter().map(|(code, _)| code).collect();
+    // Two are seen in helm's words only; `tests/cluster` has them.
+    let by_helm = ["MLC112", "MLC113"];
+    let known: BTreeSet<&str> = CAUSES.iter().map(|kind| kind.code).filter(|code| !by_helm.contains(code)).collect();
+    assert_eq!(shown, known);
+}
+
+#[test]
+fn codes_are_unique_and_have_the_fixed_form() {
+    let form = regex_lite::Regex::new("^MLC[0-9]+$").unwrap();
+    let codes: BTreeSet<&str> = CAUSES.iter().map(|kind| kind.code).collect();
+    assert_eq!(codes.len(), CAUSES.len());
+    assert!(codes.iter().all(|code| form.is_match(code)), "{codes:?}");
+}
+
+#[test]
+fn every_cause_says_what_it_means_and_what_to_do() {
+    for kind in CAUSES {
+        assert!(!kind.title.is_empty() && !kind.fix.is_empty() && !kind.signs.is_empty(), "{}", kind.code);
+        assert!(!kind.title.ends_with('.') && !kind.fix.ends_with('.'), "{}", kind.code);
+    }
+}
+
+/// A fix is a command to paste: the names in it are those of this case.
+#[test]
+fn the_fix_has_no_placeholder_left() {
+    for (_, objects) in table() {
+        let cause = find(&objects).unwrap();
+        for word in ["NAMESPACE", "POD", "RELEASE", " NAME"] {
+            assert!(!cause.fix.contains(word), "{}: {}", cause.code, cause.fix);
+        }
+    }
+    let crash = find(&[waiting("CrashLoopBackOff", "x")]).unwrap();
+    assert_eq!(crash.fix, format!("kubectl logs -n mlops-system {POD} --previous"));
+}
+
+#[test]
+fn the_evidence_is_what_the_cluster_said() {
+    let cause = find(&[waiting("ErrImagePull", "manifest unknown")]).unwrap();
+    assert_eq!(cause.evidence, format!("{POD}: ErrImagePull: container server: manifest unknown"));
+    let cause = find(&[waiting("CrashLoopBackOff", "")]).unwrap();
+    assert_eq!(cause.evidence, format!("{POD}: CrashLoopBackOff: container server"));
+}
+
+/// The more telling of two signs wins, whatever their order.
+#[test]
+fn the_more_specific_cause_wins() {
+    let memory = event(POD, "BackOff", "Back-off restarting failed container");
+    let oom = ours(json!({"containerStatuses": [{
+        "name": "server",
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"reason": "OOMKilled"}},
+    }]}));
+    for objects in [[memory.clone(), oom.clone()], [oom, memory]] {
+        assert_eq!(code(&objects), Some("MLC104"));
+    }
+}
+
+#[test]
+fn a_container_that_ended_well_or_is_running_is_no_cause() {
+    for status in [
+        json!({}),
+        json!({"containerStatuses": [{"name": "server", "state": {"running": {}}}]}),
+        json!({"initContainerStatuses": [{"name": "init", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}]}),
+        json!({"containerStatuses": [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}]}),
+        json!({"initContainerStatuses": [{"name": "init", "state": {"waiting": {"reason": "PodInitializing"}}}]}),
+        json!({"conditions": [{"type": "PodScheduled", "status": "True", "message": "Insufficient cpu"}]}),
+    ] {
+        assert_eq!(code(&[ours(status.clone())]), None, "{status}");
+    }
+}
+
+#[test]
+fn an_init_container_counts_too() {
+    let status = json!({"initContainerStatuses": [{"name": "migrate", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "x"}}}]});
+    assert_eq!(code(&[ours(status)]), Some("MLC103"));
+}
+
+#[test]
+fn only_pods_of_the_workload_count() {
+    let crash = json!({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]});
+    for (kind, owner, name, counts) in [
+        (WorkloadKind::Deployment, "ReplicaSet", "mlflow-5d9c7b6f4", true),
+        (WorkloadKind::Deployment, "ReplicaSet", "mlflow-ui-5d9c7b6f4", false),
+        (WorkloadKind::Deployment, "ReplicaSet", "mlflow", false),
+        (WorkloadKind::Deployment, "StatefulSet", "mlflow", false),
+        (WorkloadKind::StatefulSet, "StatefulSet", "mlflow", true),
+        (WorkloadKind::StatefulSet, "StatefulSet", "mlflow-db", false),
+        (WorkloadKind::DaemonSet, "DaemonSet", "mlflow", true),
+        (WorkloadKind::Job, "Job", "mlflow", true),
+        (WorkloadKind::Job, "StatefulSet", "mlflow", false),
+        (WorkloadKind::PersistentVolumeClaim, "StatefulSet", "mlflow", false),
+    ] {
+        let found = find_cause("mlflow", &workload(kind), &[pod(owner, name, crash.clone())]);
+        assert_eq!(found.is_some(), counts, "{kind} {owner} {name}");
+    }
+    let mut elsewhere = ours(crash);
+    elsewhere["metadata"]["namespace"] = "default".into();
+    assert_eq!(code(&[elsewhere]), None);
+}
+
+#[test]
+fn only_warnings_about_the_workload_count() {
+    let warn = |kind: &str, name: &str| {
+        let mut event = event(name, "FailedCreate", "exceeded quota: team");
+        event["involvedObject"]["kind"] = kind.into();
+        event
+    };
+    for (kind, name, counts) in [
+        ("Deployment", "mlflow", true),
+        ("ReplicaSet", "mlflow-5d9c7b6f4", true),
+        ("StatefulSet", "mlflow", false),
+        ("Deployment", "minio", false),
+        ("Deployment", "mlflowx", false),
+        ("Deployment", "mlflow-ui", false),
+        ("ReplicaSet", "mlflow-ui-5d9c7b6f4", false),
+        ("Pod", POD, false),
+    ] {
+        assert_eq!(code(&[warn(kind, name)]).is_some(), counts, "{kind} {name}");
+    }
+    assert_eq!(code(&[ours(json!({})), warn("Pod", POD)]), Some("MLC108"), "a pod that is there");
+    let mut elsewhere = warn("Deployment", "mlflow");
+    elsewhere["involvedObject"]["namespace"] = "mlops-prod".into();
+    assert_eq!(code(&[elsewhere]), None);
+    let mut normal = warn("Deployment", "mlflow");
+    normal["type"] = "Normal".into();
+    assert_eq!(code(&[normal]), None);
+}
+
+/// Events outlive their pods by an hour; an earlier failure that was mended must not fail this run.
+#[test]
+fn what_is_told_of_a_pod_that_is_gone_is_no_cause() {
+    let gone = event("mlflow-5d9c7b6f4-gone1", "FailedMount", "MountVolume.SetUp failed for volume \"x\"");
+    assert_eq!(code(&[gone]), None);
+}
+
+/// What may heal by itself must not end a step after the short grace.
+#[test]
+fn what_may_heal_is_not_permanent() {
+    let healing: Vec<&str> = CAUSES.iter().filter(|kind| !kind.permanent).map(|kind| kind.code).collect();
+    assert_eq!(healing, ["MLC110", "MLC111"]);
+}
+
+#[test]
+fn the_json_of_a_cause_is_stable() {
+    let cause = find(&[waiting("ErrImagePull", "x")]).unwrap();
+    let json = serde_json::to_value(&cause).unwrap();
+    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["code", "title", "evidence", "fix"]);
+}
+
+#[test]
+fn objects_that_are_not_as_expected_are_no_reason_to_fail() {
+    for object in [
+        json!(null),
+        json!([]),
+        json!({"kind": "Pod"}),
+        json!({"kind": "Event", "type": "Warning"}),
+        json!({"kind": "Pod", "metadata": {"ownerReferences": 5}, "status": []}),
+    ] {
+        assert_eq!(code(std::slice::from_ref(&object)), None, "{object}");
+    }
+}
