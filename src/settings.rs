@@ -39,10 +39,9 @@ impl Settings {
         // helm and kubectl run in the same folder, but the cache may be handed to helm as a chart's path.
         let cache = std::path::absolute(cache).map_err(|error| CommandError::usage(error.to_string()))?;
         if let Some(kubeconfig) = args.kubeconfig.as_ref().filter(|path| !path.is_file()) {
-            return Err(CommandError::new(
-                crate::ExitStatus::Preflight,
-                anyhow::anyhow!("there is no kubeconfig {}", kubeconfig.display()),
-            ));
+            let error = anyhow::anyhow!("there is no kubeconfig {}", kubeconfig.display());
+            let error = CommandError::new(crate::ExitStatus::Preflight, error);
+            return Err(error.hint("name another, or leave --kubeconfig out for KUBECONFIG and ~/.kube/config"));
         }
         if let Some(charts) = args.charts.as_ref().filter(|path| !path.is_dir()) {
             return Err(CommandError::usage(format!("--charts: {} is not a folder", charts.display())));

@@ -186,7 +186,7 @@ impl Cause {
     }
 
     /// helm ended with an error. What it says is matched as well.
-    pub(super) fn of_helm(release: &str, error: &ExecError) -> Self {
+    pub(super) fn of_helm(release: &str, namespace: &str, error: &ExecError) -> Self {
         if let ExecError::Interrupted { .. } = error {
             return Self::interrupted(release);
         }
@@ -201,7 +201,7 @@ impl Cause {
             }
         };
         match by_signs(&text) {
-            Some(kind) => Self::new(kind, text, kind.fix.replace("RELEASE", release)),
+            Some(kind) => Self::new(kind, text, kind.fix.replace("NAMESPACE", namespace).replace("RELEASE", release)),
             None => Self::new(&HELM, text, HELM.fix.to_owned()),
         }
     }

@@ -25,19 +25,21 @@ pub(super) async fn apply(runner: &Runner, tools: &Tools, plan: &ReleasePlan) ->
         match recovery {
             Recovery::RollBack { revision: good } => {
                 let call = helm::rollback(&release.name, &release.namespace, *good, limit);
-                runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &error))?;
+                runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
                 revision += 1;
             }
             Recovery::Uninstall => {
                 let call = helm::uninstall(&release.name, &release.namespace, limit);
-                runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &error))?;
+                runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
                 revision = 0;
             }
         }
     }
     let upgrade = helm::Upgrade { release, chart: &plan.chart.path, digest: &plan.digest, revision: revision + 1 };
-    let output =
-        runner.run(helm::upgrade(tools, &upgrade)).await.map_err(|error| Cause::of_helm(&release.name, &error))?;
+    let output = runner
+        .run(helm::upgrade(tools, &upgrade))
+        .await
+        .map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
     let unreadable = |what: &str| Cause::unreadable(&release.name, what);
     let upgraded = helm::upgraded(&output.stdout).ok_or_else(|| unreadable("helm's answer is not JSON"))?;
     let objects = documents(&upgraded.manifest).map_err(|error| unreadable(&error.to_string()))?;

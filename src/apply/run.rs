@@ -198,7 +198,7 @@ pub(crate) async fn remove(runner: &Runner, removal: &Removal, events: &Events) 
     let Removal { name, namespace } = removal;
     events.send(Event::Started { release: name.clone(), action: StepAction::Removed });
     let result = runner.run(helm::uninstall(name, namespace, UNINSTALL_LIMIT)).await;
-    let cause = result.err().map(|error| super::Cause::of_helm(name, &error));
+    let cause = result.err().map(|error| super::Cause::of_helm(name, namespace, &error));
     let action = if cause.is_none() { StepAction::Removed } else { StepAction::Failed };
     let seconds = started.elapsed().as_secs_f64();
     events.send(Event::Finished { release: name.clone(), action, seconds, cause: cause.clone() });

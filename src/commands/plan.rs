@@ -33,7 +33,12 @@ pub(super) async fn run(settings: &Settings, args: &PlanArgs) -> CommandResult {
 /// Writes one line for everything that is to be done.
 pub(super) fn show_summary(printer: Printer, plan: &Plan) {
     let line = |tone: Tone, word: &str, text: &str| {
-        printer.data(&format!("{} {text}\n", printer.paint(tone, &format!("{word:>10}"))));
+        let text = format!("{} {text}", printer.paint(tone, &format!("{word:>10}")));
+        match printer.format() {
+            OutputFormat::Text => printer.data(&format!("{text}\n")),
+            // Of `upgrade`, whose standard output is for events and the report alone.
+            OutputFormat::Json | OutputFormat::Ndjson => printer.say(&text),
+        }
     };
     for namespace in &plan.namespaces {
         line(Tone::Good, if namespace.create { "create" } else { "label" }, &format!("namespace {}", namespace.name));

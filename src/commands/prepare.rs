@@ -48,14 +48,18 @@ fn place(loaded: &LoadedConfig, error: &StackError) -> Option<ConfigError> {
             suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
         ),
         StackError::Duplicate { release } => {
-            (vec!["releases".into(), own(release)?, "name".into()], Some("choose another name".into()))
+            // The second one is too many.
+            let index = loaded.config.releases.iter().rposition(|it| it.name == *release)?.to_string();
+            (vec!["releases".into(), index, "name".into()], Some("choose another name".into()))
         }
         StackError::UnknownNeed { release, .. } => (vec!["releases".into(), own(release)?, "needs".into()], None),
         StackError::UnknownSecret { release, .. } => (vec!["releases".into(), own(release)?, "secrets".into()], None),
         StackError::Unpinned { release } => {
             (vec!["releases".into(), own(release)?, "chart".into()], Some("add `version`".into()))
         }
-        StackError::NotBoolean { name, .. } => (vec!["releases".into(), own(name)?, "when".into()], None),
+        StackError::NotBoolean { name, .. } | StackError::Condition { name, .. } => {
+            (vec!["releases".into(), own(name)?, "when".into()], None)
+        }
         StackError::Cycle { cycle } => {
             let index = cycle.iter().find_map(|name| own(name))?;
             (vec!["releases".into(), index, "needs".into()], Some("take one of these needs out".into()))

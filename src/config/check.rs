@@ -56,7 +56,10 @@ impl<'a> Checker<'a> {
                     }
                 }
             }
-            Node::String(text) => self.check_pattern(node, text, schema, path),
+            Node::String(text) => {
+                self.check_length(node, text, schema, path);
+                self.check_pattern(node, text, schema, path);
+            }
             Node::Number(number) => self.check_range(node, number.as_f64().unwrap_or_default(), schema, path),
             Node::Null | Node::Bool(_) => {}
         }
@@ -161,6 +164,13 @@ impl<'a> Checker<'a> {
                 let place = if path.is_empty() { String::new() } else { format!(" in `{}`", path.join(".")) };
                 self.problems.push(Diagnostic::at(node.referenced, format!("missing key `{name}`{place}")));
             }
+        }
+    }
+
+    fn check_length(&mut self, node: &SpannedNode, text: &str, schema: &Value, path: &[String]) {
+        let minimum = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
+        if text.is_empty() && minimum > 0 {
+            self.problems.push(Diagnostic::at(node.referenced, format!("`{}` must not be empty", path.join("."))));
         }
     }
 

@@ -126,6 +126,11 @@ fn parse_document(path: &Path, source: &str) -> Result<SpannedNode, ConfigError>
         let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
         let message =
             if message.starts_with("multiple YAML documents") { "more than one YAML document" } else { message };
+        let message = if message.starts_with("budget breached") {
+            "the file unfolds to more than can be meant; does an alias refer to many others?"
+        } else {
+            message
+        };
         let problem = match error.location() {
             Some(location) => Diagnostic::at(location, message),
             None => Diagnostic { line: 1, column: 1, length: 0, message: message.into(), help: None },

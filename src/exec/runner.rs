@@ -237,8 +237,20 @@ fn wait(handle: &duct::Handle, limit: Duration) -> std::io::Result<(std::process
 /// Returns the last lines of standard error that say something.
 fn tail(stderr: &str) -> String {
     const LINES: usize = 12;
-    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let mut lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.dedup();
+    // kubectl logs every try of a discovery before it says what is wrong.
+    if lines.iter().any(|line| !is_log(line)) {
+        lines.retain(|line| !is_log(line));
+    }
     lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+/// Says whether a line is one of klog, such as `E1123 20:26:15.556780 …`.
+fn is_log(line: &str) -> bool {
+    let mut letters = line.chars();
+    letters.next().is_some_and(|level| "EWI".contains(level))
+        && letters.take(4).filter(char::is_ascii_digit).count() == 4
 }
 
 fn indent(stderr: &str) -> String {

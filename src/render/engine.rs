@@ -97,6 +97,15 @@ impl Engine {
             .map_err(|error| template_error(Path::new(name), &error))
     }
 
+    /// Renders a template over secrets. What the engine says in detail may quote a variable and is left out.
+    pub fn secret_text(&self, name: &str, template: &str, context: &Value) -> Result<String, RenderError> {
+        self.environment.render_named_str(name, template, variables(context)).map_err(|error| RenderError::Template {
+            path: name.into(),
+            line: error.line().unwrap_or(1),
+            message: error.kind().to_string(),
+        })
+    }
+
     /// Evaluates an expression; `name` stands for a file in errors.
     pub fn expression(&self, name: &str, expression: &str, context: &Value) -> Result<Value, RenderError> {
         let evaluated =

@@ -161,6 +161,14 @@ pub enum StackError {
         /// What it yields.
         found: String,
     },
+    /// A `when` cannot be evaluated.
+    #[error("`when` of `{name}` fails: {message}")]
+    Condition {
+        /// The release or Secret.
+        name: String,
+        /// What the engine says.
+        message: String,
+    },
     /// A release names a Secret that nobody knows.
     #[error("release `{release}` reads the Secret `{secret}`, which does not exist")]
     UnknownSecret {
@@ -247,7 +255,10 @@ fn all_specs<'a>(config: &'a Config, catalog: &'a StackFile) -> Result<Vec<&'a R
 }
 
 pub(super) fn condition(engine: &Engine, name: &str, expression: &str, context: &Value) -> Result<bool, StackError> {
-    let value = engine.expression(&format!("stack.yaml: when of {name}"), expression, context)?;
+    let value = engine.expression("when", expression, context).map_err(|error| match error {
+        RenderError::Template { message, .. } => StackError::Condition { name: name.to_owned(), message },
+        other => other.into(),
+    })?;
     value.as_bool().ok_or_else(|| StackError::NotBoolean { name: name.to_owned(), found: value.to_string() })
 }
 

@@ -59,7 +59,7 @@ pub fn derive_keys(
                     before.iter().map(|(name, content)| (name.clone(), exposed(content))).collect();
                 variables.insert("contents".into(), Value::Object(others));
             }
-            SecretString::from(engine.text(
+            SecretString::from(engine.secret_text(
                 &format!("stack.yaml: secret {}, key {key}", secret.name),
                 template,
                 &variables,

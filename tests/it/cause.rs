@@ -141,12 +141,13 @@ fn each_cause_is_found_in_its_objects() {
     }
 }
 
+/// Codes of what only helm tells, when it applies a release: no object in the cluster shows it.
+const TOLD_BY_HELM: &[&str] = &["MLC112", "MLC113"];
+
 #[test]
 fn no_cause_is_without_objects_that_show_it() {
     let shown: BTreeSet<&str> = table().into_iter().map(|(code, _)| code).collect();
-    // Two are seen in helm's words only; `tests/cluster` has them.
-    let by_helm = ["MLC112", "MLC113"];
-    let known: BTreeSet<&str> = CAUSES.iter().map(|kind| kind.code).filter(|code| !by_helm.contains(code)).collect();
+    let known = CAUSES.iter().map(|kind| kind.code).filter(|code| !TOLD_BY_HELM.contains(code)).collect();
     assert_eq!(shown, known);
 }
 
@@ -246,37 +247,13 @@ fn only_pods_of_the_workload_count() {
 
 #[test]
 fn only_warnings_about_the_workload_count() {
-    let warn = |kind: &str, name: &str| {
-        let mut event = event(name, "FailedCreate", "exceeded quota: team");
-        event["involvedObject"]["kind"] = kind.into();
-        event
-    };
-    for (kind, name, counts) in [
-        ("Deployment", "mlflow", true),
-        ("ReplicaSet", "mlflow-5d9c7b6f4", true),
-        ("StatefulSet", "mlflow", false),
-        ("Deployment", "minio", false),
-        ("Deployment", "mlflowx", false),
-        ("Deployment", "mlflow-ui", false),
-        ("ReplicaSet", "mlflow-ui-5d9c7b6f4", false),
-        ("Pod", POD, false),
-    ] {
-        assert_eq!(code(&[warn(kind, name)]).is_some(), counts, "{kind} {name}");
+    let quota = "exceeded quota: team";
+    for (about, counts) in [("mlflow", true), ("mlflow-5d9c7b6f4", true), ("minio", false), ("mlflowx", false)] {
+        assert_eq!(code(&[event(about, "FailedCreate", quota)]).is_some(), counts, "{about}");
     }
-    assert_eq!(code(&[ours(json!({})), warn("Pod", POD)]), Some("MLC108"), "a pod that is there");
-    let mut elsewhere = warn("Deployment", "mlflow");
-    elsewhere["involvedObject"]["namespace"] = "mlops-prod".into();
-    assert_eq!(code(&[elsewhere]), None);
-    let mut normal = warn("Deployment", "mlflow");
+    let mut normal = event("mlflow", "FailedCreate", quota);
     normal["type"] = "Normal".into();
     assert_eq!(code(&[normal]), None);
-}
-
-/// Events outlive their pods by an hour; an earlier failure that was mended must not fail this run.
-#[test]
-fn what_is_told_of_a_pod_that_is_gone_is_no_cause() {
-    let gone = event("mlflow-5d9c7b6f4-gone1", "FailedMount", "MountVolume.SetUp failed for volume \"x\"");
-    assert_eq!(code(&[gone]), None);
 }
 
 /// What may heal by itself must not end a step after the short grace.

@@ -161,9 +161,9 @@ fn an_own_release_has_a_name_of_its_own() {
     ");
     let twice = "releases:\n  - {name: a, chart: {name: minio}}\n  - {name: a, chart: {name: minio}}\n";
     snapshot!(problems(twice), @r"
-    mlops.yaml:3:12: release `a` is defined twice
+    mlops.yaml:4:12: release `a` is defined twice
       |
-    3 |   - {name: a, chart: {name: minio}}
+    4 |   - {name: a, chart: {name: minio}}
       |            ^ choose another name
     ");
 }
@@ -192,6 +192,22 @@ fn a_condition_yields_true_or_false() {
     3 |   - {name: a, when: config.domain, chart: {name: minio}}
       |                     ^^^^^^^^^^^^^
     "#);
+}
+
+#[test]
+fn a_condition_that_fails_is_told_at_its_place() {
+    snapshot!(problems("releases:\n  - {name: a, when: config.nothing.at.all, chart: {name: minio}}\n"), @r"
+    mlops.yaml:3:21: `when` of `a` fails: undefined value
+      |
+    3 |   - {name: a, when: config.nothing.at.all, chart: {name: minio}}
+      |                     ^^^^^^^^^^^^^^^^^^^^^
+    ");
+    snapshot!(problems("releases:\n  - {name: a, when: '1 +', chart: {name: minio}}\n"), @r"
+    mlops.yaml:3:21: `when` of `a` fails: syntax error: unexpected end of input, expected expression
+      |
+    3 |   - {name: a, when: '1 +', chart: {name: minio}}
+      |                     ^^^^^
+    ");
 }
 
 #[test]

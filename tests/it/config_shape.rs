@@ -303,6 +303,14 @@ fn a_release_of_ones_own_needs_a_name_and_a_chart() {
 
 #[test]
 fn a_need_must_say_why() {
+    let empty =
+        "releases:\n  - name: x\n    chart: {name: minio}\n    needs: [{release: minio, until: ready, because: ''}]\n";
+    snapshot!(problems(empty), @r"
+    mlops.yaml:5:53: `releases.0.needs.0.because` must not be empty
+      |
+    5 |     needs: [{release: minio, until: ready, because: ''}]
+      |                                                     ^^
+    ");
     snapshot!(problems("releases:\n  - name: x\n    chart: {name: minio}\n    needs: [{release: minio, until: ready}]\n"), @r"
     mlops.yaml:5:13: missing key `because` in `releases.0.needs.0`
       |

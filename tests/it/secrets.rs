@@ -115,10 +115,10 @@ fn derived_keys_are_made_of_the_others() {
 fn a_password_in_a_uri_is_encoded() {
     let stack = stack("");
     let secret = stack.secrets.iter().find(|secret| secret.name == "mlflow-db").unwrap();
-    let known = SecretContent::from([("password".to_owned(), SecretString::from("p@ss:w rd?#%"))]);
+    let known = SecretContent::from([("password".to_owned(), SecretString::from("p@ss/w:rd?#%"))]);
     let made = derive_keys(secret, known, &BTreeMap::new(), &stack.context, |_| unreachable!()).unwrap();
     let uri = made["uri"].expose_secret();
-    assert!(uri.contains("mlflow:p%40ss%3Aw%20rd%3F%23%25@pg-postgresql."), "{uri}");
+    assert!(uri.contains("mlflow:p%40ss%2Fw%3Ard%3F%23%25@pg-postgresql."), "{uri}");
 }
 
 #[test]
@@ -192,6 +192,9 @@ fn a_template_that_fails_names_secret_and_key_and_shows_no_content() {
         "{{ keys.password + 1 }}",
         "{{ keys.password[ }}",
         "{{ {}[keys.password].x }}",
+        "{% include keys.password %}",
+        "{{ [1] | map(keys.password) | list }}",
+        "{{ [1] | select(keys.password) | list }}",
     ] {
         let error = derived(template).expect_err(template);
         for text in [error.to_string(), format!("{error:?}"), format!("{:?}", anyhow::Error::from(error))] {

@@ -121,6 +121,7 @@ fn a_kubeconfig_that_is_not_there_is_named() {
 
     ----- stderr -----
     error: there is no kubeconfig none.yaml
+    hint: name another, or leave --kubeconfig out for KUBECONFIG and ~/.kube/config
     ");
 }
 
@@ -171,8 +172,8 @@ fn an_unreachable_server_is_named() {
     let project = with_real_tools("").file("kubeconfig", &kubeconfig(NOWHERE));
     let outcome = status(&project, &["--kubeconfig", "kubeconfig"]);
     assert!(outcome.stderr.contains("127.0.0.1:1"), "{outcome}");
-    // Where several reads fail at the same time, one of them is told.
-    assert_eq!(outcome.stderr.matches("error:").count(), 1, "{outcome}");
+    // Where several reads fail at the same time, one of them is told, without what kubectl logs on the way.
+    assert_eq!(outcome.stderr.lines().count(), 3, "{outcome}");
 }
 
 #[test]

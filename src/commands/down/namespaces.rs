@@ -22,10 +22,6 @@ pub(super) async fn delete_namespaces(
     if state.namespaces.is_empty() {
         return Ok(kept);
     }
-    let listed = runner
-        .run(Invocation::new(Tool::Kubectl, ["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]))
-        .await?;
-    let kinds: Vec<&str> = listed.stdout.lines().filter(|kind| !kind.starts_with("events")).collect();
     for (name, namespace) in &state.namespaces {
         if !namespace.labels.contains_key(CREATED_LABEL) {
             if namespace.labels.contains_key(STACK_LABEL) && kept_before.iter().all(|it| it.namespace != *name) {
@@ -34,7 +30,7 @@ pub(super) async fn delete_namespaces(
             kept.push(kept_object("Namespace", "", name, "it was there before"));
             continue;
         }
-        let left = drain(runner, name, &kinds).await?;
+        let left = drain(runner, name).await?;
         if let Some(object) = left.first() {
             let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
             kept.push(kept_object("Namespace", "", name, &format!("it holds {object}{more}")));
@@ -61,18 +57,37 @@ async fn give_back(runner: &Runner, namespace: &str) -> Result<(), ExecError> {
     Ok(())
 }
 
+/// Returns every kind of object that a namespace may hold.
+async fn kinds(runner: &Runner) -> Result<String, ExecError> {
+    let call = Invocation::new(Tool::Kubectl, ["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]);
+    let listed = runner.run(call).await?.stdout;
+    Ok(listed.lines().filter(|kind| !kind.starts_with("events")).collect::<Vec<_>>().join(","))
+}
+
 /// Waits for what is on its way out of a namespace and returns what stays.
-async fn drain(runner: &Runner, namespace: &str, kinds: &[&str]) -> Result<Vec<String>, ExecError> {
+async fn drain(runner: &Runner, namespace: &str) -> Result<Vec<String>, ExecError> {
     /// What every namespace has, and our own Lease.
     const USUAL: &[&str] =
         &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease.coordination.k8s.io/mlopsctl"];
     let started = Instant::now();
+    let mut kinds = kinds(runner).await?;
     loop {
         let call = Invocation::new(
             Tool::Kubectl,
-            ["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"],
+            ["get", &kinds, "--namespace", namespace, "--ignore-not-found", "-o", "name"],
         );
-        let output = runner.run(call).await?;
+        let output = match runner.run(call).await {
+            // Its CRD was just deleted, by us or by somebody else.
+            Err(error)
+                if error.stderr().contains("the server doesn't have a resource type")
+                    && started.elapsed() < DRAIN_LIMIT =>
+            {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                kinds = self::kinds(runner).await?;
+                continue;
+            }
+            other => other?,
+        };
         let left: Vec<String> = output.stdout.lines().filter(|line| !USUAL.contains(line)).map(str::to_owned).collect();
         // Pods and what follows an owner take a moment; claims and Secrets that are kept do not go.
         let leaving = left.iter().any(|line| {

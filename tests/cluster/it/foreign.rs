@@ -1,11 +1,12 @@
 //! States of a cluster that `up` must not build on.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::cluster::{PROJECT, helm, kubectl, kubectl_with, objects};
-use crate::stack::{SMALL, Stack, assert_only, objects_in};
+use crate::stack::{SMALL, Stack, assert_only};
 
 /// Only Argo, whose chart brings CustomResourceDefinitions, and what needs not be there for it.
 const ARGO: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nmlflow: {enabled: false}\n";
@@ -109,12 +110,20 @@ fn definition(plural: &str, kind: &str, version: &str, annotations: &Value) -> V
 
 #[test]
 fn definitions_of_others_are_left_alone_and_lost_versions_refused() {
-    let stack = Stack::with_crds("definitions", ARGO);
-    let helm_owned = json!({"meta.helm.sh/release-name": "argo-cd", "meta.helm.sh/release-namespace": "cd"});
-    let k3s_owned = json!({"objectset.rio.cattle.io/owner-name": "workflows"});
+    let mut stack = Stack::with_crds("definitions", ARGO);
+    let dev = stack.dev();
+    let chart = stack.work().join("theirs");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: theirs\nversion: 0.1.0\n").unwrap();
+    let theirs = definition("workflows", "Workflow", "v1alpha1", &json!({}));
+    fs::write(chart.join("templates/crd.yaml"), theirs.to_string()).unwrap();
+    helm(["install", "theirs", chart.to_str().unwrap(), "--namespace", &dev, "--create-namespace"]);
+
     let create = |object: &Value| kubectl_with(["create", "-f", "-"], object);
-    create(&definition("workflows", "Workflow", "v1alpha1", &helm_owned));
+    let k3s_owned = json!({"objectset.rio.cattle.io/owner-name": "workflows"});
     create(&definition("cronworkflows", "CronWorkflow", "v1alpha1", &k3s_owned));
+    let orphan = json!({"meta.helm.sh/release-name": "gone", "meta.helm.sh/release-namespace": "gone"});
+    create(&definition("workflowtemplates", "WorkflowTemplate", "v1alpha1", &orphan));
     create(&definition("workflowtasksets", "WorkflowTaskSet", "v1beta9", &json!({})));
     kubectl(["wait", "--for=condition=Established", "crd/workflowtasksets.argoproj.io", "--timeout=30s"]);
 
@@ -122,23 +131,31 @@ fn definitions_of_others_are_left_alone_and_lost_versions_refused() {
     assert!(!ended.stderr.contains("installing"), "{ended}");
     kubectl(["delete", "crd/workflowtasksets.argoproj.io"]);
 
-    let ended = stack.run(&["up", "--yes"]).code(0);
-    let ended = ended.says("workflows.argoproj.io belongs to helm release argo-cd in cd");
-    ended.says("cronworkflows.argoproj.io belongs to workflows of K3s or Rancher");
+    let ended = stack.run(&["up", "--yes"]).code(0).says("helm release theirs").says("workflows of K3s or Rancher");
+    ended.says(" workflows.argoproj.io").says(" cronworkflows.argoproj.io");
     stack.up_is_unchanged();
-    for name in ["workflows", "cronworkflows"] {
+    let label = |name: &str| {
         let found = objects([&format!("crd/{name}.argoproj.io")[..]]);
-        assert!(found[0]["metadata"]["labels"].is_null(), "{}", found[0]["metadata"]);
-    }
+        found[0]["metadata"]["labels"]["mlopsctl.dev/stack"].clone()
+    };
+    assert_eq!([label("workflows"), label("cronworkflows")], [Value::Null, Value::Null]);
+    assert_eq!([label("workflowtemplates"), label("workflowtasksets")], [&stack.id[..], &stack.id[..]]);
     let report = stack.run(&["preflight", "--output", "json"]).code(0).json();
     let named = |check: &&Value| {
         check["outcome"] == "warned" && check["detail"].as_str().unwrap().contains("cronworkflows.argoproj.io")
     };
     assert_eq!(report["checks"].as_array().unwrap().iter().filter(named).count(), 1, "{report}");
 
-    let mut stack = stack;
     stack.purge().code(0);
-    assert_eq!(objects(["crds"]).iter().filter(|crd| crd["spec"]["group"] == "argoproj.io").count(), 2);
-    kubectl(["delete", "crd/workflows.argoproj.io", "crd/cronworkflows.argoproj.io"]);
-    assert!(stack.namespaces().iter().all(|namespace| objects_in(namespace).is_empty()));
+    let left = objects(["crds"]);
+    let mut left: Vec<&str> = left
+        .iter()
+        .filter_map(|crd| crd["metadata"]["name"].as_str())
+        .filter(|name| name.ends_with(".argoproj.io"))
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["cronworkflows.argoproj.io", "workflows.argoproj.io"]);
+    kubectl(["delete", "crd/cronworkflows.argoproj.io"]);
+    helm(["uninstall", "theirs", "--namespace", &dev]);
+    kubectl(["delete", "namespace", "--wait=false", &dev]);
 }

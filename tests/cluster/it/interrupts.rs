@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::cluster::{command, run, variable};
+use crate::cluster::{command, variable};
 use crate::stack::{Ended, Stack, WITH_MLFLOW, send};
 
 const RELEASES: [&str; 3] = ["minio", "mlflow", "pg"];
@@ -75,6 +75,7 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
         stack
             .configure(&format!("{WITH_MLFLOW}values: {{minio: {{{label}}}, pg: {{{label}}}, mlflow: {{{label}}}}}\n"));
         let delay = Duration::from_millis(random.random_range(0..5000));
+        let before = stack.processes("helm").len();
         let child = stack.spawn(&["up", "--yes"]);
         let what = match round % 3 {
             0 => "mlopsctl and helm",
@@ -83,12 +84,11 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
         };
         println!("round {round}: kill -9 of {what} after {delay:?}");
         if what == "helm" {
-            kill_first_helm(&child, delay);
+            kill_a_helm(&stack, before, delay);
         } else {
             sleep(delay);
             let target = if what == "mlopsctl" { child.id().to_string() } else { format!("-{}", child.id()) };
-            // It may have come to its end before.
-            let _ = std::panic::catch_unwind(|| send("KILL", &target));
+            kill(&target);
         }
         let ended = stack.wait(child);
         assert!([0, 1, -9].contains(&ended.code), "{ended}");
@@ -96,19 +96,19 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
     }
 }
 
-/// Waits, then for a helm of this run, and kills that.
-fn kill_first_helm(parent: &Child, delay: Duration) {
+/// Waits, then for the next helm of this run that changes something, and kills that.
+fn kill_a_helm(stack: &Stack, before: usize, delay: Duration) {
     sleep(delay);
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(5) {
-        let processes = run(command("ps").args(["-o", "pid=,args=", "--ppid", &parent.id().to_string()]));
-        let helm = processes
-            .lines()
-            .find(|line| line.contains(" upgrade "))
-            .and_then(|line| line.split_whitespace().next().map(str::to_owned));
-        if let Some(helm) = helm {
-            let _ = std::panic::catch_unwind(|| send("KILL", &helm));
-            return;
+        let processes = stack.processes("helm").split_off(before);
+        if let Some((id, _)) = processes.iter().rfind(|(_, command)| command == "upgrade") {
+            return kill(id);
         }
     }
+}
+
+/// Sends SIGKILL; what it is for may have come to its end before.
+fn kill(target: &str) {
+    let _ = command("sh").args(["-c", &format!("kill -s KILL -- {target}")]).output();
 }

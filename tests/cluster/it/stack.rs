@@ -97,15 +97,25 @@ impl Stack {
     /// Puts a program on PATH that notes its arguments and goes on as the real one.
     fn wrap(&self, name: &str, program: &Path) {
         let path = self.folder.join("bin").join(name);
-        let log = self.log(name);
-        let text =
-            format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), program.display());
+        let (log, pids) = (self.log(name), self.pids(name));
+        let note = format!("printf '%s\\n' \"$*\" >>'{}'\necho $$ $1 >>'{}'", log.display(), pids.display());
+        let text = format!("#!/bin/sh\n{note}\nexec '{}' \"$@\"\n", program.display());
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn log(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.log"))
+    }
+
+    fn pids(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.pids"))
+    }
+
+    /// Returns the process ids of all calls of a tool, each with the name of the subcommand.
+    pub(crate) fn processes(&self, name: &str) -> Vec<(String, String)> {
+        let text = fs::read_to_string(self.pids(name)).unwrap_or_default();
+        text.lines().filter_map(|line| line.split_once(' ')).map(|(id, what)| (id.into(), what.into())).collect()
     }
 
     /// Returns the calls of a tool since the last time, a line for each.
@@ -304,10 +314,18 @@ pub(crate) fn assert_only(actions: &Actions, action: &str, releases: &[&str]) {
 
 /// Returns every object in a namespace but what every namespace has.
 pub(crate) fn objects_in(namespace: &str) -> Vec<String> {
-    let kinds = kubectl(["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]);
-    let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
-    let found = kubectl(["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"]);
+    let listed = kubectl(["api-resources", "--namespaced", "--verbs=list,delete", "-o", "name"]);
+    let kinds: Vec<&str> = listed.lines().filter(|kind| !kind.starts_with("events")).collect();
+    let mut get =
+        kubectl_command(["get", &kinds.join(","), "--namespace", namespace, "--ignore-not-found", "-o", "name"]);
+    let output = get.output().unwrap();
+    if !output.status.success() {
+        // Another test may have deleted a kind in between.
+        assert!(String::from_utf8_lossy(&output.stderr).contains("have a resource type"), "{output:?}");
+        return objects_in(namespace);
+    }
     let usual = ["configmap/kube-root-ca.crt", "serviceaccount/default"];
+    let found = String::from_utf8(output.stdout).unwrap();
     found.lines().filter(|name| !usual.contains(name)).map(str::to_owned).collect()
 }
 
