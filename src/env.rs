@@ -10,8 +10,6 @@ use std::path::PathBuf;
 pub(crate) struct EnvVars;
 
 impl EnvVars {
-    /// Any non-empty value switches colour off (<https://no-color.org>).
-    pub(crate) const NO_COLOR: &'static str = "NO_COLOR";
     /// Set by CI systems; switches progress bars off.
     pub(crate) const CI: &'static str = "CI";
 }

@@ -129,7 +129,7 @@ impl From<ToolError> for CommandError {
                 "install a newer helm (https://helm.sh/docs/intro/install/), or name one with --helm".into()
             }
             ToolError::Unreadable { .. } => "is it really that tool?".into(),
-            ToolError::Exec(_) => "can the file be executed?".into(),
+            ToolError::Exec(_) => "does `helm version` or `kubectl version --client` work?".into(),
         };
         Self::new(ExitStatus::Preflight, error).hint(hint)
     }

@@ -34,17 +34,15 @@ pub(crate) enum Tone {
 pub(crate) struct Printer {
     format: OutputFormat,
     quiet: bool,
-    color: bool,
     bars: bool,
 }
 
 impl Printer {
-    /// Returns a printer. Colour and bars need a terminal; `NO_COLOR` and `CI` switch them off.
+    /// Returns a printer. Live lines need a terminal and no `CI`.
     pub(crate) fn new(format: OutputFormat, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let color = terminal && crate::env::get(crate::env::EnvVars::NO_COLOR).is_none();
         let bars = terminal && !quiet && crate::env::get(crate::env::EnvVars::CI).is_none();
-        Self { format, quiet, color, bars }
+        Self { format, quiet, bars }
     }
 
     /// Returns the form of the result.
@@ -65,7 +63,7 @@ impl Printer {
     /// Writes a result. A closed pipe is the reader's choice, not an error.
     #[expect(clippy::unused_self, reason = "whoever writes has a printer")]
     pub(crate) fn data(self, text: &str) {
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let _ = anstream::stdout().lock().write_all(text.as_bytes());
     }
 
     /// Writes a result as JSON: one line where events stream, indented otherwise.
@@ -85,14 +83,13 @@ impl Printer {
     /// Writes a line of talk even if quiet.
     #[expect(clippy::unused_self, reason = "whoever writes has a printer")]
     pub(crate) fn complain(self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(anstream::stderr().lock(), "{line}");
     }
 
-    /// Returns a word in the colour of its tone.
+    /// Returns a word in the colour of its tone. Where it is written, the colour is taken off unless there is a terminal
+    /// that shows it and `NO_COLOR` is not set.
+    #[expect(clippy::unused_self, reason = "whoever writes has a printer")]
     pub(crate) fn paint(self, tone: Tone, word: &str) -> String {
-        if !self.color {
-            return word.to_owned();
-        }
         let style = match tone {
             Tone::Good => Style::new().fg_color(Some(AnsiColor::Green.into())).bold(),
             Tone::Warn => Style::new().fg_color(Some(AnsiColor::Yellow.into())).bold(),
@@ -101,4 +98,9 @@ impl Printer {
         };
         format!("{style}{word}{style:#}")
     }
+}
+
+/// Returns a count with its noun, such as `1 release` or `3 releases`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

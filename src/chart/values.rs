@@ -11,6 +11,8 @@ use crate::config::suggestion;
 pub struct UnknownKey {
     /// Its path, with dots.
     pub path: String,
+    /// Its path in parts, since a key may hold a dot itself.
+    pub parts: Vec<String>,
     /// A key beside it that may have been meant.
     pub suggestion: Option<String>,
 }
@@ -20,7 +22,7 @@ pub struct UnknownKey {
 pub fn unknown_keys(files: &BTreeMap<String, Vec<u8>>, values: &Value) -> Vec<UnknownKey> {
     let mut unknown = Vec::new();
     if let (Value::Object(defaults), Value::Object(values)) = (defaults(files, ""), values) {
-        compare(&defaults, values, "", &mut unknown);
+        compare(&defaults, values, &mut Vec::new(), &mut unknown);
     }
     unknown
 }
@@ -47,20 +49,26 @@ fn defaults(files: &BTreeMap<String, Vec<u8>>, root: &str) -> Value {
     own
 }
 
-fn compare(defaults: &Map<String, Value>, values: &Map<String, Value>, path: &str, unknown: &mut Vec<UnknownKey>) {
+fn compare(
+    defaults: &Map<String, Value>,
+    values: &Map<String, Value>,
+    path: &mut Vec<String>,
+    unknown: &mut Vec<UnknownKey>,
+) {
     for (key, value) in values {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        path.push(key.clone());
         match (defaults.get(key), value) {
             // helm hands `global` to every sub-chart, whoever lists it.
-            _ if path == "global" => {}
+            _ if path[..] == ["global"] => {}
             (None, _) => {
                 let suggestion = suggestion(key, defaults.keys().map(String::as_str)).map(str::to_owned);
-                unknown.push(UnknownKey { path, suggestion });
+                unknown.push(UnknownKey { path: path.join("."), parts: path.clone(), suggestion });
             }
             (Some(Value::Object(defaults)), Value::Object(values)) if !defaults.is_empty() => {
-                compare(defaults, values, &path, unknown);
+                compare(defaults, values, path, unknown);
             }
             (Some(_), _) => {}
         }
+        path.pop();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::prepare::{catalog, config, stack};
 use crate::config::json_schema;
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::printer::OutputFormat;
+use crate::printer::{OutputFormat, counted};
 use crate::settings::Settings;
 
 /// Writes the JSON schema.
@@ -33,7 +33,11 @@ pub(super) fn validate(settings: &Settings) -> CommandResult {
     let loaded = config(settings, &catalog)?;
     let stack = stack(settings, &loaded, &catalog, &BTreeMap::new())?;
     if settings.printer.format() == OutputFormat::Text {
-        settings.printer.say(&format!("{} is valid: {} releases", settings.config.display(), stack.releases.len()));
+        settings.printer.say(&format!(
+            "{} is valid: {}",
+            settings.config.display(),
+            counted(stack.releases.len(), "release")
+        ));
     } else {
         let releases: Vec<&str> = stack.releases.iter().map(|release| release.name.as_str()).collect();
         settings.printer.json(&serde_json::json!({"valid": true, "releases": releases}));

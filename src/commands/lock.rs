@@ -6,6 +6,7 @@ use super::prepare::{catalog, chart_store, config, lock_path, runner, stack};
 use crate::chart::{LOCK_FILE, Lock};
 use crate::cli::LockArgs;
 use crate::error::{CommandResult, ExitStatus};
+use crate::printer::counted;
 use crate::settings::Settings;
 
 /// Records the digests of all charts of the stack.
@@ -26,6 +27,6 @@ pub(super) async fn run(settings: &Settings, args: &LockArgs) -> CommandResult {
         }
     }
     lock.write(&path)?;
-    settings.printer.say(&format!("{LOCK_FILE} holds {} charts", lock.entries().len()));
+    settings.printer.say(&format!("{LOCK_FILE} holds {}", counted(lock.entries().len(), "chart")));
     Ok(ExitStatus::Success)
 }

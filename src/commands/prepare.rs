@@ -174,7 +174,8 @@ fn warn_of_unknown_keys(settings: &Settings, loaded: &LoadedConfig, stack: &Stac
             continue;
         };
         for unknown in unknown_keys(&chart.files, values) {
-            let path: Vec<&str> = ["values", &release.name].into_iter().chain(unknown.path.split('.')).collect();
+            let parts = unknown.parts.iter().map(String::as_str);
+            let path: Vec<&str> = ["values", &release.name].into_iter().chain(parts).collect();
             let place = loaded.problem_at(&path, String::new());
             let meant = unknown.suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
             let (file, line, column) = (settings.config.display(), place.line, place.column);

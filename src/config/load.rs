@@ -72,14 +72,25 @@ impl LoadedConfig {
 
 /// Reads and checks a config file; `profiles` are the defaults per profile from `stack.yaml`.
 pub fn load(path: &Path, profiles: &Map<String, Value>) -> Result<LoadedConfig, ConfigError> {
-    let source = match fs_err::read_to_string(path) {
-        Ok(source) => source,
+    let bytes = match fs_err::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(ConfigError::Missing { path: path.to_owned() });
         }
         Err(error) => return Err(error.into()),
     };
+    let source = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
     parse(path, source, profiles)
+}
+
+/// Points at the first byte that is not UTF-8.
+fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostics {
+    let end = error.utf8_error().valid_up_to();
+    let before = String::from_utf8_lossy(&error.as_bytes()[..end]).into_owned();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    let message = "the file is not UTF-8 text".to_owned();
+    Diagnostics::new(path, &before, vec![Diagnostic { line, column, length: 0, message, help: None }])
 }
 
 /// Checks the text of a config file.

@@ -14,6 +14,7 @@ use crate::error::CommandError;
 use crate::exec::{Invocation, Runner, Tool, Tools};
 use crate::kubectl;
 use crate::plan::{Inputs, PlanError, build};
+use crate::printer::counted;
 use crate::settings::Settings;
 use crate::stack::{ChartRef, Stack};
 
@@ -132,11 +133,8 @@ fn nodes(objects: &[Value]) -> Check {
         (_, 0) => Outcome::Passed,
         _ => Outcome::Warned,
     };
-    let detail = if unready.is_empty() {
-        format!("{} nodes", nodes.len())
-    } else {
-        format!("not ready: {}", unready.join(", "))
-    };
+    let detail =
+        if unready.is_empty() { counted(nodes.len(), "node") } else { format!("not ready: {}", unready.join(", ")) };
     Check::new("cluster", TITLE, outcome, detail, "kubectl describe node")
 }
 
@@ -265,7 +263,7 @@ fn locked(settings: &Settings, charts: &BTreeMap<ChartRef, Chart>) -> Check {
             .try_for_each(|entry| lock.check(&path, entry).map(|_| ()))
     });
     match result {
-        Ok(()) => Check::new("charts", TITLE, Outcome::Passed, format!("{} charts", charts.len()), ""),
+        Ok(()) => Check::new("charts", TITLE, Outcome::Passed, counted(charts.len(), "chart"), ""),
         Err(error) => Check::new(
             "charts",
             TITLE,

@@ -20,6 +20,12 @@ pub enum SourceError {
         /// The path below the stack's folder.
         path: String,
     },
+    /// There is no such folder.
+    #[error("--stack: {} is not a folder", path.display())]
+    NoFolder {
+        /// The path that was given.
+        path: PathBuf,
+    },
     /// The path leads out of the stack's folder.
     #[error("{path} leads out of the stack's folder")]
     Outside {
@@ -49,6 +55,9 @@ pub enum StackSource {
 impl StackSource {
     /// Opens a folder.
     pub fn folder(path: &Path) -> Result<Self, SourceError> {
+        if !path.is_dir() {
+            return Err(SourceError::NoFolder { path: path.to_owned() });
+        }
         Ok(Self::Folder(fs_err::canonicalize(path)?))
     }
 

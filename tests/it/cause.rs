@@ -247,13 +247,46 @@ fn only_pods_of_the_workload_count() {
 
 #[test]
 fn only_warnings_about_the_workload_count() {
-    let quota = "exceeded quota: team";
-    for (about, counts) in [("mlflow", true), ("mlflow-5d9c7b6f4", true), ("minio", false), ("mlflowx", false)] {
-        assert_eq!(code(&[event(about, "FailedCreate", quota)]).is_some(), counts, "{about}");
+    let warn = |kind: &str, name: &str| {
+        let mut event = event(name, "FailedCreate", "exceeded quota: team");
+        event["involvedObject"]["kind"] = kind.into();
+        event
+    };
+    for (kind, name, counts) in [
+        ("Deployment", "mlflow", true),
+        ("ReplicaSet", "mlflow-5d9c7b6f4", true),
+        ("StatefulSet", "mlflow", false),
+        ("Deployment", "minio", false),
+        ("Deployment", "mlflowx", false),
+        ("Deployment", "mlflow-ui", false),
+        ("ReplicaSet", "mlflow-ui-5d9c7b6f4", false),
+        ("Pod", POD, false),
+    ] {
+        assert_eq!(code(&[warn(kind, name)]).is_some(), counts, "{kind} {name}");
     }
-    let mut normal = event("mlflow", "FailedCreate", quota);
+    assert_eq!(code(&[ours(json!({})), warn("Pod", POD)]), Some("MLC108"), "a pod that is there");
+    let mut elsewhere = warn("Deployment", "mlflow");
+    elsewhere["involvedObject"]["namespace"] = "mlops-prod".into();
+    assert_eq!(code(&[elsewhere]), None);
+    let mut normal = warn("Deployment", "mlflow");
     normal["type"] = "Normal".into();
     assert_eq!(code(&[normal]), None);
+}
+
+/// Events outlive their pods by an hour; an earlier failure that was mended must not fail this run.
+#[test]
+fn what_is_told_of_a_pod_that_is_gone_is_no_cause() {
+    let (reason, said) = ("FailedMount", "MountVolume.SetUp failed for volume \"x\"");
+    assert_eq!(code(&[event("mlflow-5d9c7b6f4-gone1", reason, said)]), None);
+    // The pod of a StatefulSet has the name of the one before it.
+    let mut pod = pod("StatefulSet", "mlflow", json!({}));
+    pod["metadata"]["uid"] = "new".into();
+    for (uid, counts) in [("old", false), ("new", true)] {
+        let mut event = event(POD, reason, said);
+        event["involvedObject"]["uid"] = uid.into();
+        let found = find_cause("mlflow", &workload(WorkloadKind::StatefulSet), &[pod.clone(), event]);
+        assert_eq!(found.is_some(), counts, "{uid}");
+    }
 }
 
 /// What may heal by itself must not end a step after the short grace.

@@ -27,7 +27,7 @@ fn a_file_that_is_not_text_is_refused() {
     ----- stdout -----
 
     ----- stderr -----
-    error: failed to read from file `mlops.yaml`: stream did not contain valid UTF-8
+    mlops.yaml:1:1: the file is not UTF-8 text
     ");
 }
 

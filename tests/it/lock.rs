@@ -94,7 +94,7 @@ fn lock_records_what_the_folder_holds() {
     ----- stdout -----
 
     ----- stderr -----
-    mlops.lock holds 1 charts
+    mlops.lock holds 1 chart
     ");
     snapshot!(project.read(LOCK_FILE), @r#"
     # Digests of the charts, written by mlopsctl. Commit this file; `mlopsctl lock --update` renews it.

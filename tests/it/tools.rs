@@ -241,7 +241,7 @@ mod stack_folder {
         ----- stdout -----
 
         ----- stderr -----
-        mlops.yaml is valid: 1 releases
+        mlops.yaml is valid: 1 release
         ");
     }
 
@@ -306,7 +306,7 @@ mod stack_folder {
         ----- stdout -----
 
         ----- stderr -----
-        error: failed to canonicalize path `nowhere`: No such file or directory (os error 2)
+        error: --stack: nowhere is not a folder
         ");
         let empty = Project::with("").file("stack/README", "");
         snapshot!(validate(&empty), @r"

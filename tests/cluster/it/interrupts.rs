@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::cluster::{command, variable};
+use crate::cluster::{command, objects, variable};
 use crate::stack::{Ended, Stack, WITH_MLFLOW, send};
 
 const RELEASES: [&str; 3] = ["minio", "mlflow", "pg"];
@@ -94,6 +94,38 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
         assert!([0, 1, -9].contains(&ended.code), "{ended}");
         completes(&stack);
     }
+}
+
+#[test]
+fn a_release_that_helm_left_pending_is_recovered() {
+    let stack = Stack::new("pending", WITH_MLFLOW);
+    for (round, status) in ["pending-install", "pending-upgrade"].into_iter().enumerate() {
+        let hit = (0..8).any(|attempt| {
+            let label = format!("podLabels: {{round: r{round}-{attempt}}}");
+            stack.configure(&format!(
+                "{WITH_MLFLOW}values: {{minio: {{{label}}}, pg: {{{label}}}, mlflow: {{{label}}}}}\n"
+            ));
+            leave_pending(&stack, status)
+        });
+        assert!(hit, "helm was never caught in {status}");
+        completes(&stack);
+    }
+}
+
+/// Kills all helms of a run as soon as a release has this status. Says whether one kept it.
+fn leave_pending(stack: &Stack, status: &str) -> bool {
+    let before = stack.processes("helm").len();
+    let mut child = stack.spawn(&["up", "--yes"]);
+    let selector = format!("owner=helm,status={status}");
+    while child.try_wait().unwrap().is_none() {
+        if !objects(["secrets", "--namespace", &stack.system(), "--selector", &selector]).is_empty() {
+            let helms = stack.processes("helm").split_off(before);
+            helms.iter().filter(|(_, command)| command == "upgrade").for_each(|(id, _)| kill(id));
+            break;
+        }
+    }
+    stack.wait(child);
+    stack.helm_list().values().any(|found| found == status)
 }
 
 /// Waits, then for the next helm of this run that changes something, and kills that.
