@@ -113,7 +113,15 @@ pub const CAUSES: &[CauseKind] = &[
         title: "no node takes a pod",
         fix: "check taints, nodeSelector and tolerations",
         permanent: true,
-        signs: &["untolerated taint", "didn't match Pod's node affinity", "nodes are available"],
+        signs: &["untolerated taint", "didn't match Pod's node affinity"],
+    },
+    CauseKind {
+        code: "MLC114",
+        title: "a pod is not scheduled yet",
+        fix: "kubectl describe pod -n NAMESPACE POD",
+        // On a first install a claim may be seen later than the pod that needs it.
+        permanent: false,
+        signs: &["nodes are available", "persistentvolumeclaim \""],
     },
     CauseKind {
         code: "MLC108",
@@ -182,7 +190,8 @@ pub struct Cause {
 
 impl Cause {
     fn new(kind: &CauseKind, evidence: impl Into<String>, fix: String) -> Self {
-        Self { code: kind.code, title: kind.title, evidence: evidence.into(), fix, permanent: kind.permanent }
+        let evidence = evidence.into().lines().map(shortened).collect::<Vec<_>>().join("\n");
+        Self { code: kind.code, title: kind.title, evidence, fix, permanent: kind.permanent }
     }
 
     /// helm ended with an error. What it says is matched as well.
@@ -239,6 +248,15 @@ impl Cause {
         }
         let fix = JOB.fix.replace("NAMESPACE", &workload.namespace).replace("NAME", &workload.name);
         Self::new(&JOB, format!("{workload}: {message}"), fix)
+    }
+}
+
+/// Cuts a line that quotes a whole object, as the API server does of an immutable field.
+fn shortened(line: &str) -> String {
+    const LIMIT: usize = 400;
+    match line.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

@@ -100,6 +100,7 @@ fn table() -> Vec<(&'static str, Vec<Value>)> {
         ),
         ("MLC107", vec![unscheduled("0/2 nodes are available: 2 node(s) had untolerated taint {gpu: true}.")]),
         ("MLC107", vec![unscheduled("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.")]),
+        ("MLC114", vec![unscheduled("0/3 nodes are available: persistentvolumeclaim \"data-mlflow-0\" not found.")]),
         (
             "MLC108",
             vec![event(
