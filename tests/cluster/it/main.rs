@@ -18,4 +18,5 @@ mod interrupts;
 mod minimal;
 mod own_release;
 mod plan;
+mod render;
 mod repair;
