@@ -116,5 +116,7 @@ pub fn upgraded(stdout: &str) -> Option<Upgraded> {
     // helm 3 may print notes of dependencies before the document.
     let json = &stdout[stdout.find('{')?..];
     let release: Value = serde_json::from_str(json).ok()?;
-    Some(Upgraded { revision: release["version"].as_u64()?, manifest: release["manifest"].as_str()?.to_owned() })
+    // A chart of hooks alone has no manifest, and helm leaves the key out.
+    let manifest = release["manifest"].as_str().unwrap_or_default().to_owned();
+    Some(Upgraded { revision: release["version"].as_u64()?, manifest })
 }

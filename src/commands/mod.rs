@@ -9,6 +9,7 @@ mod preflight;
 pub(crate) mod prepare;
 mod render;
 mod shell;
+mod signals;
 mod status;
 mod up;
 

@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::plan::show_summary;
 use super::prepare::{Prepared, holder};
+use super::signals::Signals;
 use crate::apply::{Environment, Present, RunError, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
 use crate::config::CredentialSource;
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::exec::Runner;
 use crate::plan::Plan;
-use crate::printer::{OutputFormat, Tone};
+use crate::printer::OutputFormat;
 use crate::report::{Events, RunReport, StepAction, show_events};
 use crate::settings::Settings;
 use crate::stack::SecretContent;
@@ -22,6 +22,7 @@ use crate::stack::SecretContent;
 /// Makes the cluster match the file.
 pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
     let started = Instant::now();
+    let mut signals = None;
     loop {
         let prepared = Prepared::new(settings).await?;
         let plan = prepared.plan()?;
@@ -29,7 +30,7 @@ pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
             let names: Vec<&str> = plan.removals.iter().map(|removal| removal.name.as_str()).collect();
             confirm(args.yes, &format!("Remove {}, which the file does not have any more?", names.join(", ")))?;
         }
-        if let Some(status) = carry_out(settings, args, prepared, plan, started).await? {
+        if let Some(status) = carry_out(settings, args, prepared, plan, started, &mut signals).await? {
             return Ok(status);
         }
     }
@@ -56,6 +57,7 @@ pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandR
 /// Shows the plan, asks, then does it.
 pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult {
     let started = Instant::now();
+    let mut signals = None;
     loop {
         let prepared = Prepared::new(settings).await?;
         let plan = prepared.plan()?;
@@ -65,7 +67,7 @@ pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult
             show_summary(settings.printer, &plan);
             confirm(args.yes, "Do this?")?;
         }
-        if let Some(status) = carry_out(settings, args, prepared, plan, started).await? {
+        if let Some(status) = carry_out(settings, args, prepared, plan, started, &mut signals).await? {
             return Ok(status);
         }
     }
@@ -95,6 +97,7 @@ async fn carry_out(
     prepared: Prepared,
     plan: Plan,
     started: Instant,
+    signals: &mut Option<Signals>,
 ) -> Result<Option<ExitStatus>, CommandError> {
     let typed = ask_credentials(&prepared, &plan)?;
     prepared.write_lock(settings);
@@ -115,11 +118,17 @@ async fn carry_out(
     };
     let (events, receiver) = Events::channel();
     let reporter = tokio::spawn(show_events(receiver, settings.printer));
-    let watcher = tokio::spawn(watch_signals(prepared.runner.clone(), settings.printer));
-    let result = apply(environment, &plan, &events).await;
+    let mut listening = match signals.take() {
+        Some(signals) => signals,
+        None => Signals::new()?,
+    };
+    let result = tokio::select! {
+        result = apply(environment, &plan, &events) => result,
+        never = listening.watch(&prepared.runner, settings.printer) => match never {},
+    };
+    *signals = Some(listening);
     drop(events);
     let _ = reporter.await;
-    watcher.abort();
     if prepared.runner.is_interrupted() && result.is_err() {
         return Err(interrupted());
     }
@@ -143,34 +152,6 @@ async fn carry_out(
 
 fn interrupted() -> CommandError {
     CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted")).hint("`mlopsctl up` goes on from here")
-}
-
-/// On the first signal no further step starts and running ones end by themselves; on the second they get SIGTERM.
-///
-/// A Ctrl-C on the terminal reaches helm too, which is in our process group and writes the release down as failed. A
-/// SIGTERM reaches only us and is passed on.
-pub(super) async fn watch_signals(runner: Runner, printer: crate::printer::Printer) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    loop {
-        let passed_on = tokio::select! {
-            _ = interrupt.recv() => runner.is_interrupted(),
-            _ = terminate.recv() => true,
-        };
-        if !runner.is_interrupted() {
-            printer.complain(&format!(
-                "{} ending the running steps, once more to hurry",
-                printer.paint(Tone::Warn, "interrupted:")
-            ));
-        }
-        runner.interrupt();
-        if passed_on {
-            runner.terminate();
-        }
-    }
 }
 
 /// Asks for what a person is to choose, where the file says so and the Secret does not exist yet.

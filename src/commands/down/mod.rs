@@ -10,7 +10,8 @@ use inventory::{Inventory, keeps_secrets, show_inventory, take_inventory};
 use namespaces::delete_namespaces;
 
 use super::prepare::{catalog, config, holder, runner, scope, stack};
-use super::up::{confirm, watch_signals};
+use super::signals::Signals;
+use super::up::confirm;
 use crate::apply::{RunError, remove};
 use crate::cli::DownArgs;
 use crate::cluster::{ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
@@ -48,6 +49,7 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
     ask(args, &stack, &inventory)?;
 
     let system = &scope.system;
+    let mut signals = Signals::new()?;
     let mut steps = Vec::new();
     let mut kept = Vec::new();
     if state.namespaces.contains_key(system) {
@@ -58,15 +60,19 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
             lease.release().await;
             return Ok(None);
         }
-        let watcher = tokio::spawn(watch_signals(runner.clone(), settings.printer));
-        let result = take_away(settings, &runner, &stack, &inventory, args.purge, &mut steps, &mut kept).await;
+        let result = tokio::select! {
+            result = take_away(settings, &runner, &stack, &inventory, args.purge, &mut steps, &mut kept) => result,
+            never = signals.watch(&runner, settings.printer) => match never {},
+        };
         lease.release().await;
-        watcher.abort();
         result?;
     }
     let complete = steps.iter().all(|step| step.action == StepAction::Removed) && !runner.is_interrupted();
     if complete {
-        let stay = delete_namespaces(&runner, &state, &kept).await?;
+        let stay = tokio::select! {
+            stay = delete_namespaces(&runner, &state, &kept) => stay?,
+            never = signals.watch(&runner, settings.printer) => match never {},
+        };
         kept.extend(stay);
     }
     let report = RunReport { command: "down", ok: complete, seconds: started.elapsed().as_secs_f64(), steps, kept };

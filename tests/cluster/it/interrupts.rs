@@ -1,5 +1,6 @@
 //! Runs that are cut off at any moment: the next one completes.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 use std::thread::sleep;
@@ -9,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::cluster::{command, objects, variable};
-use crate::stack::{Ended, Stack, WITH_MLFLOW, send};
+use crate::stack::{Ended, SMALL, Stack, WITH_MLFLOW, send};
 
 const RELEASES: [&str; 3] = ["minio", "mlflow", "pg"];
 
@@ -96,36 +97,60 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
     }
 }
 
+/// A chart whose hook holds helm in the midst of its work for as long as its pod does not end.
+const HOOK: &str = r#"apiVersion: batch/v1
+kind: Job
+metadata:
+  name: migrate
+  annotations: {helm.sh/hook: "post-install,post-upgrade", helm.sh/hook-delete-policy: "before-hook-creation,hook-succeeded"}
+spec:
+  template:
+    metadata:
+      annotations: {round: {{ .Values.round | quote }} {{- if .Values.held }}, simulate.mlopsctl.dev/pod: running{{ end }} }
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: docker.io/library/busybox:1.37}]
+"#;
+
 #[test]
 fn a_release_that_helm_left_pending_is_recovered() {
-    let stack = Stack::new("pending", WITH_MLFLOW);
+    let stack = Stack::new("pending", SMALL);
+    let chart = stack.work().join("charts/held");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: held\nversion: 0.1.0\n").unwrap();
+    fs::write(chart.join("values.yaml"), "round: ''\nheld: false\n").unwrap();
+    fs::write(chart.join("templates/job.yaml"), HOOK).unwrap();
     for (round, status) in ["pending-install", "pending-upgrade"].into_iter().enumerate() {
-        let hit = (0..8).any(|attempt| {
-            let label = format!("podLabels: {{round: r{round}-{attempt}}}");
-            stack.configure(&format!(
-                "{WITH_MLFLOW}values: {{minio: {{{label}}}, pg: {{{label}}}, mlflow: {{{label}}}}}\n"
-            ));
-            leave_pending(&stack, status)
-        });
-        assert!(hit, "helm was never caught in {status}");
-        completes(&stack);
+        let configure = |held: bool| {
+            let release = "releases: [{name: held, chart: {name: held, path: charts/held}}]";
+            stack.configure(&format!("{SMALL}{release}\nvalues: {{held: {{round: r{round}, held: {held}}}}}\n"));
+        };
+        configure(true);
+        kill_in(&stack, status);
+        configure(false);
+        assert_eq!(stack.up()["held"], "repaired");
+        stack.assert_deployed(&["held", "minio", "pg"]);
+        stack.up_is_unchanged();
     }
 }
 
-/// Kills all helms of a run as soon as a release has this status. Says whether one kept it.
-fn leave_pending(stack: &Stack, status: &str) -> bool {
+/// Kills the helms of a run once a release has this status, which it keeps then.
+fn kill_in(stack: &Stack, status: &str) {
     let before = stack.processes("helm").len();
-    let mut child = stack.spawn(&["up", "--yes"]);
-    let selector = format!("owner=helm,status={status}");
-    while child.try_wait().unwrap().is_none() {
-        if !objects(["secrets", "--namespace", &stack.system(), "--selector", &selector]).is_empty() {
-            let helms = stack.processes("helm").split_off(before);
-            helms.iter().filter(|(_, command)| command == "upgrade").for_each(|(id, _)| kill(id));
-            break;
+    let child = stack.spawn(&["up", "--yes"]);
+    let selector = format!("owner=helm,name=held,status={status}");
+    let held = || !objects(["secrets", "--namespace", &stack.system(), "--selector", &selector]).is_empty();
+    let started = Instant::now();
+    while !held() {
+        assert!(started.elapsed() < Duration::from_secs(60), "helm never came to {status}");
+    }
+    for (id, command) in stack.processes("helm").split_off(before) {
+        if command == "upgrade" {
+            kill(&id);
         }
     }
-    stack.wait(child);
-    stack.helm_list().values().any(|found| found == status)
+    stack.wait(child).code(1);
+    assert_eq!(stack.helm_list()["held"], status);
 }
 
 /// Waits, then for the next helm of this run that changes something, and kills that.
