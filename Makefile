@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build release tools demo demo-down test test-full check check-rust check-go check-shell \
+.PHONY: help build release tools demo demo-down test test-full check check-rust check-go check-shell check-images \
         bench clean
 
 # Colour codes have no place in a log file.
@@ -46,6 +46,9 @@ check-go:
 check-shell:
 	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster charts/*/files/*.sh; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
+
+check-images: ## Lint and test the Python images (needs Python 3.11; 3 minutes the first time)
+	images/check
 
 bench: tools release ## Measure speed and memory, into target/bench/
 	tests/bench/run

@@ -1,0 +1,59 @@
+"""What the steps ask of the MLflow registry: versions and aliases, no stages."""
+
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from mlops_pipelines.errors import StepError
+from mlops_pipelines.model import MODEL_NAME
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+
+def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """Return the version under ``alias``, or None when model or alias is not there."""
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        # A missing alias is INVALID_PARAMETER_VALUE, a missing model RESOURCE_DOES_NOT_EXIST;
+        # anything else, such as a server that is away, must not pass for "no champion yet".
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def load(uri: str) -> Any:  # noqa: ANN401 (mlflow's own type is only known to pyfunc)
+    """Return the pyfunc model at ``uri``, with a StepError that names it when it cannot load."""
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except Exception as error:  # a broken artifact may raise anything
+        raise StepError(f"{uri} cannot be loaded: {error}") from error
+
+
+def run_model_uri(run_id: str) -> str:
+    """Return the URI of the model that ``train`` logged in the run."""
+    return f"runs:/{run_id}/{MODEL_NAME}"
+
+
+def register_once(client: MlflowClient, name: str, run_id: str) -> ModelVersion:
+    """Return the version of the run's model, registering it only when there is none yet.
+
+    Raises MlflowException when the run or its model does not exist.
+    """
+    found = client.search_model_versions(f"name='{name}' and run_id='{run_id}'")
+    if found:
+        return min(found, key=lambda version: int(version.version))
+    return mlflow.register_model(run_model_uri(run_id), name)
+
+
+def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> bool:
+    """Point ``alias`` at ``version``; return whether it pointed elsewhere before."""
+    current = by_alias(client, version.name, alias)
+    if current is not None and str(current.version) == str(version.version):
+        return False
+    client.set_registered_model_alias(version.name, alias, str(version.version))
+    return True
