@@ -67,9 +67,15 @@ pub enum RunError {
         /// Why.
         source: CrdError,
     },
-    /// The API server does not serve CRDs that were applied.
-    #[error("the CRDs were applied, but are not served")]
+    /// The API server could not be asked whether it serves the CRDs.
+    #[error("the CRDs were applied, but could not be read again")]
     Established(#[source] ExecError),
+    /// The API server does not serve a CRD that was applied.
+    #[error("CRD {name} was applied, but is not served")]
+    NotServed {
+        /// The CRD.
+        name: String,
+    },
 }
 
 /// Carries a plan out. A plan with nothing to do does not touch the cluster.
@@ -188,7 +194,9 @@ async fn apply_crds(
         applied.extend(result.applied);
         records.insert(release, result.record);
     }
-    crds::wait_established(environment.runner, &applied).await.map_err(RunError::Established)?;
+    if !applied.is_empty() {
+        crds::wait_established(environment.runner, &environment.stack.id, &applied).await?;
+    }
     Ok(records)
 }
 

@@ -16,8 +16,8 @@ use crate::plan::{Action, ReleasePlan};
 use crate::report::{Event, Events, StepAction, StepReport};
 use crate::stack::{Need, Until};
 
-/// How often the cluster is looked at while something is not ready.
-const LOOK: Duration = Duration::from_millis(400);
+/// How long to wait between two looks: short at first, when most workloads get ready, longer for those that take long.
+const LOOK: std::ops::RangeInclusive<Duration> = Duration::from_millis(150)..=Duration::from_secs(2);
 
 /// How long the scheduler waits for what.
 #[derive(Debug, Clone, Copy)]
@@ -166,9 +166,11 @@ impl Scheduler<'_> {
             })
             .collect();
         let runner = self.runner.clone();
+        let youngest = waiting_since(steps).unwrap_or_default();
+        let pause = (youngest / 40).clamp(*LOOK.start(), *LOOK.end());
         tasks.spawn(async move {
             let seen = look(&runner, &watched).await;
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
             Message::Seen(seen)
         });
     }
@@ -245,6 +247,12 @@ impl Scheduler<'_> {
         let release = step.plan.release.name.clone();
         self.events.send(Event::Finished { release, action, seconds: step.seconds, cause });
     }
+}
+
+/// Returns how long the release waits that began last.
+fn waiting_since(steps: &[Step<'_>]) -> Option<Duration> {
+    let waiting = steps.iter().filter(|step| matches!(step.phase, Phase::Waiting { .. }));
+    waiting.filter_map(|step| Some(step.started?.elapsed())).min()
 }
 
 impl Step<'_> {

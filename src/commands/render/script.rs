@@ -49,7 +49,7 @@ crds() {
 }
 install() { # release, namespace, values, seconds
   echo "installing $1" >&2
-  "$HELM" upgrade --install "$1" "${chart[@]}" --namespace "$2" --values "$3" --skip-crds --wait --timeout "$4s" >/dev/null
+  "$HELM" upgrade --install "$1" "${chart[@]}" --namespace "$2" --values "$3" --skip-crds --wait --wait-for-jobs --timeout "$4s" >/dev/null
 }
 
 "$KUBECTL" apply -f namespaces.yaml >/dev/null
