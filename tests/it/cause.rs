@@ -294,7 +294,7 @@ fn what_is_told_of_a_pod_that_is_gone_is_no_cause() {
 #[test]
 fn what_may_heal_is_not_permanent() {
     let healing: Vec<&str> = CAUSES.iter().filter(|kind| !kind.permanent).map(|kind| kind.code).collect();
-    assert_eq!(healing, ["MLC110", "MLC111"]);
+    assert_eq!(healing, ["MLC114", "MLC110", "MLC111"]);
 }
 
 #[test]

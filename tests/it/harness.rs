@@ -19,7 +19,7 @@ pub(crate) struct Project {
 impl Project {
     pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("mlopsctl-it-").tempdir().unwrap();
-        for folder in ["work", "home", "bin"] {
+        for folder in ["project", "home", "bin"] {
             fs_err::create_dir(root.path().join(folder)).unwrap();
         }
         Self { root, env: Vec::new() }
@@ -66,7 +66,7 @@ impl Project {
 
     /// A path below the current folder of the program.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join("work").join(path)
+        self.root.path().join("project").join(path)
     }
 
     pub(crate) fn read(&self, path: &str) -> String {
@@ -82,7 +82,7 @@ impl Project {
             .env("HOME", self.root.path().join("home"))
             .env("XDG_CACHE_HOME", self.root.path().join("home/.cache"))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.root.path().join("work"))
+            .current_dir(self.root.path().join("project"))
             .args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {

@@ -288,7 +288,7 @@ mod stack_folder {
         ----- stdout -----
 
         ----- stderr -----
-        error: [ROOT]/work/stack/helm-values/web.yaml.j2:2: template not found: tried to include non-existing template '../../secret.yaml'
+        error: [ROOT]/project/stack/helm-values/web.yaml.j2:2: template not found: tried to include non-existing template '../../secret.yaml'
         ");
     }
 
@@ -360,17 +360,17 @@ mod stack_folder {
         ----- stdout -----
 
         ----- stderr -----
-        [ROOT]/work/stack/stack.yaml:3:5: unknown key `nam` in `releases.0`
+        [ROOT]/project/stack/stack.yaml:3:5: unknown key `nam` in `releases.0`
           |
         3 |   - nam: x
           |     ^^^ did you mean `name`?
 
-        [ROOT]/work/stack/stack.yaml:3:5: missing key `name` in `releases.0`
+        [ROOT]/project/stack/stack.yaml:3:5: missing key `name` in `releases.0`
           |
         3 |   - nam: x
           |     ^
 
-        [ROOT]/work/stack/stack.yaml:3:5: missing key `chart` in `releases.0`
+        [ROOT]/project/stack/stack.yaml:3:5: missing key `chart` in `releases.0`
           |
         3 |   - nam: x
           |     ^
