@@ -68,12 +68,7 @@ impl Lease {
         self.fresh
     }
 
-    /// Says whether the Lease could not be kept. Then no further step may start.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::SeqCst)
-    }
-
-    /// Returns a flag that [`Self::is_lost`] reads, for the scheduler.
+    /// Returns a flag that is set once the Lease could not be kept. Then no further step may start.
     pub fn lost_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.lost)
     }

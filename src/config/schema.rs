@@ -28,7 +28,7 @@ pub struct Config {
     /// Set of defaults: one small node, one edge box, or several nodes.
     #[serde(default)]
     pub profile: Profile,
-    /// DNS domain of the UIs (mlflow.DOMAIN and so on). Empty: no ingress, use `mlopsctl port-forward` or kubectl.
+    /// DNS domain of the UIs (mlflow.DOMAIN and so on). Empty: no ingress, use `kubectl port-forward`.
     #[serde(default)]
     #[schemars(regex(pattern = DOMAIN))]
     pub domain: String,
