@@ -120,7 +120,8 @@ pub(super) async fn apply(
 
 /// Waits until the API server serves CRDs. One read of all is faster than `kubectl wait`, which opens a watch for each.
 pub(super) async fn wait_established(runner: &Runner, stack: &str, names: &[String]) -> Result<(), RunError> {
-    const ESTABLISHED: &str = "jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type==\"Established\")].status}{\"\\n\"}{end}";
+    // A new CRD has `conditions: null` for a moment, which a JSONPath filter takes for an error.
+    const ESTABLISHED: &str = r#"go-template={{range .items}}{{.metadata.name}}{{with .status}}{{range .conditions}}{{if eq .type "Established"}} {{.status}}{{end}}{{end}}{{end}}{{"\n"}}{{end}}"#;
     let selector = format!("{STACK_LABEL}={stack}");
     let started = Instant::now();
     loop {

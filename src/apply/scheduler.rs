@@ -19,6 +19,10 @@ use crate::stack::{Need, Until};
 /// How long to wait between two looks: short at first, when most workloads get ready, longer for those that take long.
 const LOOK: std::ops::RangeInclusive<Duration> = Duration::from_millis(150)..=Duration::from_secs(2);
 
+/// How long releases that nothing needs let those start first that others wait for: as many helms at once as there are
+/// releases would slow down the longest chain of needs, and with it the whole run.
+const HEAD_START: Duration = Duration::from_secs(2);
+
 /// How long the scheduler waits for what.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
@@ -78,8 +82,10 @@ impl Scheduler<'_> {
         let mut steps: Vec<Step<'_>> = plans.iter().map(|plan| self.step(plan)).collect();
         let mut tasks: JoinSet<Message> = JoinSet::new();
         let (mut looking, mut told) = (false, false);
+        let head_start = tokio::time::sleep(HEAD_START);
+        tokio::pin!(head_start);
         loop {
-            self.start(&mut steps, &mut tasks);
+            self.start(&mut steps, &mut tasks, !head_start.is_elapsed());
             let waiting = steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. }));
             if !looking && waiting {
                 looking = true;
@@ -93,7 +99,11 @@ impl Scheduler<'_> {
                     Message::Written
                 });
             }
-            let Some(message) = tasks.join_next().await else { break };
+            let message = tokio::select! {
+                message = tasks.join_next() => message,
+                () = &mut head_start, if !head_start.is_elapsed() => continue,
+            };
+            let Some(message) = message else { break };
             match message {
                 Ok(Message::Applied(name, result)) => self.applied(&mut steps, &name, result),
                 Ok(Message::Seen(result)) => {
@@ -125,9 +135,12 @@ impl Scheduler<'_> {
         Step { plan, phase, started: None, seconds: 0.0, cause: None, record: None }
     }
 
-    /// Starts what can start, skips what never will.
-    fn start(&self, steps: &mut [Step<'_>], tasks: &mut JoinSet<Message>) {
-        for index in 0..steps.len() {
+    /// Starts what can start, skips what never will. During the head start, what nothing needs waits for helm to be done
+    /// with what is needed.
+    fn start(&self, steps: &mut [Step<'_>], tasks: &mut JoinSet<Message>, head_start: bool) {
+        let mut order: Vec<usize> = (0..steps.len()).collect();
+        order.sort_by_key(|index| !is_needed(steps, &steps[*index]));
+        for index in order {
             if !matches!(steps[index].phase, Phase::Blocked) {
                 continue;
             }
@@ -143,8 +156,10 @@ impl Scheduler<'_> {
                 continue;
             }
             let met = needs.iter().all(|need| steps.iter().any(|step| step.meets(need)));
+            let is_ahead = |step: &Step<'_>| matches!(step.phase, Phase::Applying) && is_needed(steps, step);
+            let yields = head_start && !is_needed(steps, &steps[index]) && steps.iter().any(is_ahead);
             let busy = steps.iter().filter(|step| matches!(step.phase, Phase::Applying)).count();
-            if met && busy < self.waits.parallel {
+            if met && !yields && busy < self.waits.parallel {
                 let step = &mut steps[index];
                 step.phase = Phase::Applying;
                 step.started = Some(Instant::now());
@@ -247,6 +262,11 @@ impl Scheduler<'_> {
         let release = step.plan.release.name.clone();
         self.events.send(Event::Finished { release, action, seconds: step.seconds, cause });
     }
+}
+
+/// Says whether another release waits for this one.
+fn is_needed(steps: &[Step<'_>], step: &Step<'_>) -> bool {
+    steps.iter().any(|other| other.plan.release.needs.iter().any(|need| need.release == step.plan.release.name))
 }
 
 /// Returns how long the release waits that began last.

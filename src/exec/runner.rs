@@ -234,16 +234,23 @@ fn wait(handle: &duct::Handle, limit: Duration) -> std::io::Result<(std::process
     Ok((handle.wait()?.clone(), true))
 }
 
-/// Returns the last lines of standard error that say something.
+/// Returns the last lines of standard error that say something, long ones cut short.
 fn tail(stderr: &str) -> String {
     const LINES: usize = 12;
+    const CHARACTERS: usize = 1000;
     let mut lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.dedup();
     // kubectl logs every try of a discovery before it says what is wrong.
     if lines.iter().any(|line| !is_log(line)) {
         lines.retain(|line| !is_log(line));
     }
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    let last = lines[lines.len().saturating_sub(LINES)..].iter();
+    let cut = last.map(|line| match line.char_indices().nth(CHARACTERS) {
+        // kubectl can answer with the whole object that it did not like.
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => (*line).to_owned(),
+    });
+    cut.collect::<Vec<_>>().join("\n")
 }
 
 /// Says whether a line is one of klog, such as `E1123 20:26:15.556780 …`.
