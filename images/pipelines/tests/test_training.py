@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import skops.io
@@ -13,6 +14,7 @@ from mlflow import MlflowClient
 from mlops_pipelines.gate import losses, shortfalls
 from mlops_pipelines.model import TRUSTED_TYPES, build, features_of, measure
 from mlops_pipelines.registry import by_alias
+from mlops_pipelines.train import VERIFICATION_FILE, example_of, verification
 
 from .conftest import Run
 
@@ -81,10 +83,17 @@ def test_first_model_becomes_champion_and_a_worse_one_does_not(
     assert info.signature is not None
     assert info.saved_input_example_info is not None
 
+    uri = f"runs:/{run_id}/{VERIFICATION_FILE}"
+    known = json.loads(Path(mlflow.artifacts.download_artifacts(uri)).read_text())
+    rows = known["inputs"]["dataframe_split"]
+    example = pd.DataFrame(rows["data"], columns=rows["columns"])
+    model = mlflow.pyfunc.load_model("models:/first-wins@champion")
+    assert model.predict(example).tolist() == known["predictions"]
+
     worse = Candidate(run, tmp_path / "worse", splits, "first-wins")
     worse.train("--c", "0.000001")
     code, decision = worse.gate("--exit-code")
-    assert (code, decision["passed"]) == (3, False)
+    assert (code, decision["acceptable"], decision["passed"]) == (3, True, False)
     assert "is below the champion's" in decision["reasons"][0]
     assert (worse.folder / "passed").read_text() == "false"
     assert worse.register() == (0, "2")
@@ -143,6 +152,18 @@ def test_model_takes_text_and_missing_values() -> None:
 
 def test_measures_compare_numbers_with_their_text() -> None:
     assert measure(pd.Series(["0", "1"]), [0, 1])["accuracy"] == 1.0
+
+
+def test_example_has_every_answer_once_at_least() -> None:
+    features = pd.DataFrame({"n": [1.0, 2.0, None, 4.0, 5.0, 6.0, 7.0, 8.0], "t": list("abcdefgh")})
+    answers = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    example = example_of(features, answers)
+    assert example["t"].tolist() == ["a", "b", "c", "d", "g"]
+    assert len(example_of(features.head(2), answers[:2])) == 2
+    known = verification(example, answers[:5])
+    assert known["inputs"]["dataframe_split"]["columns"] == ["n", "t"]
+    assert known["inputs"]["dataframe_split"]["data"][2] == [None, "c"]
+    assert json.loads(json.dumps(known, allow_nan=False)) == known
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """``gate``: says whether a model may take the champion's place.
 
-It has to reach every threshold, and to be at least as good as the current champion on the same
-test split: figures that the champion once got on other data would not compare. The answer is a
-JSON file with the reasons, and optionally a file with ``true`` or ``false`` for a workflow's
-``when``. A champion that cannot be measured refuses the candidate, since nobody can say it wins.
+It is acceptable, and worth a place in the registry, when it reaches every threshold. It passes when
+it also is at least as good as the current champion on the same test split: figures that the
+champion once got on other data would not compare. The answer is a JSON file with the reasons, and
+optionally files with ``true`` or ``false`` for a workflow's ``when``. A champion that cannot be
+measured refuses the candidate, since nobody can say it wins.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -28,7 +29,10 @@ SUMMARY = "compare with thresholds and with the current champion"
 class Decision:
     """Outcome of the gate, as written to ``--decision-file``."""
 
+    acceptable: bool
+    """Whether every threshold is reached."""
     passed: bool
+    """Whether the champion is also matched."""
     reasons: list[str]
     run_id: str
     champion_version: str | None
@@ -49,6 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--tolerance", type=float, default=0.0, help="how much worse than the champion it may be"
     )
     parser.add_argument("--decision-file", type=Path, required=True, help="output, JSON")
+    parser.add_argument("--acceptable-file", type=Path, help="output: true or false")
     parser.add_argument("--passed-file", type=Path, help="output: true or false")
     parser.add_argument(
         "--exit-code", action="store_true", help=f"end with {ExitCode.REFUSED:d} on a refusal"
@@ -65,6 +70,7 @@ def run(args: Namespace) -> int:
         raise StepError(f"{args.metrics_file} is not what evaluate writes: {error!r}") from error
     champion = by_alias(MlflowClient(), args.name, CHAMPION)
     reasons = shortfalls(metrics, args.min)
+    acceptable = not reasons
     if champion is not None and champion.run_id != run_id:
         uri = f"models:/{args.name}/{champion.version}"
         try:
@@ -73,14 +79,19 @@ def run(args: Namespace) -> int:
         except StepError as error:
             reasons.append(f"no comparison with the champion: {error}")
     decision = Decision(
+        acceptable=acceptable,
         passed=not reasons,
         reasons=reasons or [_praise(champion is None)],
         run_id=run_id,
         champion_version=None if champion is None else str(champion.version),
     )
     write_json(args.decision_file, asdict(decision))
-    if args.passed_file:
-        write_text(args.passed_file, "true" if decision.passed else "false")
+    for path, answer in (
+        (args.acceptable_file, decision.acceptable),
+        (args.passed_file, decision.passed),
+    ):
+        if path:
+            write_text(path, "true" if answer else "false")
     say(f"{'passed' if decision.passed else 'refused'}: {'; '.join(decision.reasons)}")
     return ExitCode.OK if decision.passed or not args.exit_code else ExitCode.REFUSED
 

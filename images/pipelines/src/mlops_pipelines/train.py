@@ -1,8 +1,9 @@
 """``train``: fits the model and logs it to MLflow.
 
 The run holds parameters, metrics on the training split, the model with signature and input
-example, and ``reference/reference.parquet``: the training features and the model's own answers
-on them, which ``drift`` compares live traffic with. The model is saved in the skops format, which
+example, and two files: ``reference/reference.parquet``, the training features and the model's own
+answers on them, which ``drift`` compares live traffic with, and ``verification.json``, a request
+and the answer that a server of this model must give. The model is saved in the skops format, which
 loads only known types.
 """
 
@@ -10,8 +11,10 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
+import numpy.typing as npt
 import pandas as pd
 from mlflow.models import infer_signature
 
@@ -24,6 +27,9 @@ from mlops_pipelines.model import MODEL_NAME, TRUSTED_TYPES, build, features_of,
 SUMMARY = "fit the model, log it to MLflow"
 REFERENCE_FOLDER = "reference"
 REFERENCE_FILE = "reference.parquet"
+VERIFICATION_FILE = "verification.json"
+EXAMPLE_ROWS = 5
+"""Rows of the model's input example and of the verification file."""
 PREDICTION = "prediction"
 """Column of the model's answers, in the reference and in the serving image's log."""
 
@@ -55,19 +61,40 @@ def run(args: Namespace) -> int:
         answers = model.predict(features)
         metrics = measure(target, answers)
         mlflow.log_metrics({f"train_{name}": value for name, value in metrics.items()})
+        example = example_of(features, answers)
         mlflow.sklearn.log_model(
             model,
             name=MODEL_NAME,
             signature=infer_signature(features, answers),
-            input_example=features.head(5),
+            input_example=example,
             skops_trusted_types=TRUSTED_TYPES,
             # Left out, MLflow finds them by loading the model in another process: ten seconds.
             pip_requirements=_requirements(),
         )
+        mlflow.log_dict(verification(example, model.predict(example)), VERIFICATION_FILE)
         _log_reference(features.assign(**{PREDICTION: answers}))
     write_text(args.run_id_file, run_id)
     say(f"run {run_id}, accuracy {metrics['accuracy']:.4f} on the training split")
     return ExitCode.OK
+
+
+def example_of(features: pd.DataFrame, answers: npt.NDArray[Any]) -> pd.DataFrame:
+    """Return at most ``EXAMPLE_ROWS`` rows, with as many different answers among them as fit.
+
+    Rows of one class alone would also suit a server that always says the same.
+    """
+    different = pd.Series(answers).drop_duplicates().index
+    places = dict.fromkeys([*different, *range(len(features))])
+    return features.iloc[sorted([*places][:EXAMPLE_ROWS])].reset_index(drop=True)
+
+
+def verification(example: pd.DataFrame, answers: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return ``inputs``, a body for ``/predict``, and ``predictions``, what has to come back."""
+    rows = example.astype(object).to_numpy().tolist()
+    # JSON has no NaN, and the server takes null for a value that is missing.
+    data = [[None if pd.isna(value) else value for value in row] for row in rows]
+    split = {"columns": example.columns.tolist(), "data": data}
+    return {"inputs": {"dataframe_split": split}, "predictions": answers.tolist()}
 
 
 def _requirements() -> list[str]:
