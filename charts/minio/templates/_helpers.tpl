@@ -11,23 +11,35 @@
 {{- printf "%s-%s" .existingSecret (.accessKeyKey | lower | replace "_" "-" | replace "." "-") -}}
 {{- end -}}
 
-{{- define "minio.policy" -}}
-{{- $bucketArns := list -}}
-{{- $objectArns := list -}}
+{{- define "minio.arns" -}}
+{{- $arns := list -}}
 {{- range .buckets -}}
-{{- $bucketArns = append $bucketArns (printf "arn:aws:s3:::%s" .) -}}
-{{- $objectArns = append $objectArns (printf "arn:aws:s3:::%s/*" .) -}}
+{{- $arns = append $arns (printf "arn:aws:s3:::%s%s" . $.suffix) -}}
 {{- end -}}
+{{- toJson $arns -}}
+{{- end -}}
+
+{{/* Takes buckets and access; gives the two statements for them. */}}
+{{- define "minio.statements" -}}
 {{- $bucketActions := list "s3:GetBucketLocation" "s3:GetBucketVersioning" "s3:ListBucket" "s3:ListBucketVersions" -}}
 {{- $objectActions := list "s3:GetObject" "s3:GetObjectTagging" "s3:GetObjectVersion" -}}
 {{- if eq .access "readwrite" -}}
 {{- $bucketActions = append $bucketActions "s3:ListBucketMultipartUploads" -}}
 {{- $objectActions = concat $objectActions (list "s3:PutObject" "s3:PutObjectTagging" "s3:DeleteObject" "s3:DeleteObjectTagging" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") -}}
 {{- end -}}
-{{- dict "Version" "2012-10-17" "Statement" (list
-      (dict "Effect" "Allow" "Action" $bucketActions "Resource" $bucketArns)
-      (dict "Effect" "Allow" "Action" $objectActions "Resource" $objectArns)
-    ) | toPrettyJson -}}
+{{- list
+      (dict "Effect" "Allow" "Action" $bucketActions "Resource" (include "minio.arns" (dict "buckets" .buckets "suffix" "") | fromJsonArray))
+      (dict "Effect" "Allow" "Action" $objectActions "Resource" (include "minio.arns" (dict "buckets" .buckets "suffix" "/*") | fromJsonArray))
+    | toJson -}}
+{{- end -}}
+
+{{/* Takes a user of the provisioning list. */}}
+{{- define "minio.policy" -}}
+{{- $statements := include "minio.statements" . | fromJsonArray -}}
+{{- with .readBuckets -}}
+{{- $statements = concat $statements (include "minio.statements" (dict "buckets" . "access" "readonly") | fromJsonArray) -}}
+{{- end -}}
+{{- dict "Version" "2012-10-17" "Statement" $statements | toPrettyJson -}}
 {{- end -}}
 
 {{/* A versioned bucket keeps deleted objects as older versions, so those expire as well. Takes a number of days. */}}
