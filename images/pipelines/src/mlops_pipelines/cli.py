@@ -35,6 +35,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the sub-command in ``argv`` and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     quiet_libraries()
+    args = make_parser(arguments).parse_args(arguments)
+    try:
+        return _step(args.step).run(args)
+    except UsageError as error:
+        say(f"error: {error}")
+        return ExitCode.USAGE
+    except Exception as error:
+        if args.debug:
+            raise
+        kind = "" if isinstance(error, StepError) else f"{type(error).__name__}: "
+        say(f"error: {args.step} failed: {kind}{error}")
+        return ExitCode.FAILED
+
+
+def make_parser(arguments: Sequence[str]) -> ArgumentParser:
+    """Return a parser that knows the step in ``arguments``, or all where there is none."""
     parser = ArgumentParser(prog="mlops-pipelines", description="Steps of an MLOps pipeline.")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
@@ -50,18 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 formatter_class=RawDescriptionHelpFormatter,
             )
             step.add_arguments(command)
-    args = parser.parse_args(arguments)
-    try:
-        return _step(args.step).run(args)
-    except UsageError as error:
-        say(f"error: {error}")
-        return ExitCode.USAGE
-    except Exception as error:
-        if args.debug:
-            raise
-        kind = "" if isinstance(error, StepError) else f"{type(error).__name__}: "
-        say(f"error: {args.step} failed: {kind}{error}")
-        return ExitCode.FAILED
+    return parser
 
 
 def quiet_libraries() -> None:
