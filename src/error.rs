@@ -122,6 +122,12 @@ impl From<ToolError> for CommandError {
                     "install helm {MINIMUM_HELM} or newer (https://helm.sh/docs/intro/install/), or name it with --helm"
                 )
             }
+            ToolError::NoEngine | ToolError::UnknownEngine { .. } => {
+                "install one of them, or name it with --engine".into()
+            }
+            ToolError::NotFound { tool, .. } if *tool != crate::exec::Tool::Kubectl => {
+                format!("install {tool}, or name another with --engine")
+            }
             ToolError::NotFound { .. } => {
                 "install kubectl (https://kubernetes.io/docs/tasks/tools/), or name it with --kubectl".into()
             }

@@ -1,5 +1,7 @@
 //! kubectl's arguments and what it answers.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -57,6 +59,39 @@ pub fn secret_keys(name: &str, namespace: &str) -> Invocation {
 pub fn delete<S: Into<String>>(objects: impl IntoIterator<Item = S>, namespace: Option<&str>) -> Invocation {
     let call = Invocation::new(Tool::Kubectl, ["delete", "--ignore-not-found", "--wait=false"]);
     in_namespace(call, namespace).args(objects)
+}
+
+/// Returns a call that prints the logs of the steps of Argo workflows, each line behind its pod's name.
+pub fn workflow_logs(selector: &str, namespace: &str, follow: bool) -> Invocation {
+    let call = Invocation::new(Tool::Kubectl, ["logs", "--namespace", namespace, "--selector", selector])
+        .args(["--container", "main", "--prefix", "--tail", "-1", "--max-log-requests", "50", "--ignore-errors"])
+        .timeout(Duration::MAX);
+    if follow { call.arg("--follow") } else { call }
+}
+
+/// Returns a call that prints the last lines of all containers of pods.
+pub fn last_logs(selector: &str, namespace: &str, lines: u16) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["logs", "--namespace", namespace, "--selector", selector]).args([
+        "--all-containers",
+        "--tail",
+        &lines.to_string(),
+        "--ignore-errors",
+    ])
+}
+
+/// Returns a call that reads a path of the API server, such as one behind a Service's proxy.
+pub fn raw_get(path: &str) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["get", "--raw", path])
+}
+
+/// Returns a call that posts a JSON document to a path of the API server.
+pub fn raw_post(path: &str, body: &Value) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["create", "--raw", path, "-f", "-"]).stdin(Stdin::Plain(body.to_string()))
+}
+
+/// Returns a call that deletes at a path of the API server, with a JSON document as its body.
+pub fn raw_delete(path: &str, body: &Value) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["delete", "--raw", path, "-f", "-"]).stdin(Stdin::Plain(body.to_string()))
 }
 
 /// Returns the objects of an answer: one object, a list, or nothing.

@@ -13,14 +13,19 @@ mod env;
 mod error;
 pub mod exec;
 pub mod helm;
+mod images;
 pub mod kubectl;
+pub mod mlflow;
 pub mod plan;
 mod preflight;
 mod printer;
 pub mod render;
 pub mod report;
+pub mod service;
 mod settings;
 pub mod stack;
+pub mod verify;
+pub mod workflow;
 
 use std::ffi::OsString;
 

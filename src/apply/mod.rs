@@ -8,6 +8,7 @@ mod release;
 mod run;
 mod scheduler;
 mod secrets;
+mod wait;
 
 pub use cause::{CAUSES, Cause, CauseKind, find_cause};
 pub use crds::{CrdVerdict, Present, judge};
@@ -15,3 +16,4 @@ pub(crate) use release::record_from_manifest;
 pub(crate) use run::remove;
 pub use run::{Environment, RunError, apply};
 pub use scheduler::Waits;
+pub(crate) use wait::{Wait, wait_ready};

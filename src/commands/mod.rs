@@ -2,16 +2,22 @@
 
 mod config;
 mod down;
+mod images;
 mod init;
 mod lock;
+mod model;
+mod pipeline;
 mod plan;
 mod preflight;
 pub(crate) mod prepare;
 mod render;
+mod serving;
+mod session;
 mod shell;
 mod signals;
 mod status;
 mod up;
+mod verify;
 
 use crate::cli::{Command, ConfigCommand};
 use crate::error::CommandResult;
@@ -27,6 +33,11 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult 
         Command::Install(args) => up::install(settings, &args).await,
         Command::Upgrade(args) => up::upgrade(settings, &args).await,
         Command::Status(args) => status::run(settings, &args).await,
+        Command::Verify(args) => verify::run(settings, &args).await,
+        Command::Pipeline(command) => pipeline::run(settings, &command).await,
+        Command::Model(command) => model::run(settings, &command).await,
+        Command::Serving(command) => serving::run(settings, &command).await,
+        Command::Images(command) => images::run(settings, &command).await,
         Command::Down(args) => down::run(settings, &args).await,
         Command::Render(args) => render::run(settings, &args),
         Command::Config(ConfigCommand::Schema) => Ok(config::schema(settings)),

@@ -36,6 +36,19 @@ pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
     }
 }
 
+/// Brings one release into force and leaves the others as they are.
+pub(super) async fn only(settings: &Settings, args: &UpArgs, release: &str) -> CommandResult {
+    let started = Instant::now();
+    let mut signals = None;
+    loop {
+        let prepared = Prepared::new(settings).await?;
+        let plan = prepared.plan()?.only(release);
+        if let Some(status) = carry_out(settings, args, prepared, plan, started, &mut signals).await? {
+            return Ok(status);
+        }
+    }
+}
+
 /// First use.
 pub(super) async fn install(settings: &Settings, args: &InstallArgs) -> CommandResult {
     if !settings.config.exists() {

@@ -12,6 +12,18 @@ pub enum Tool {
     Helm,
     /// The `kubectl` client.
     Kubectl,
+    /// Docker's client.
+    Docker,
+    /// Podman.
+    Podman,
+    /// containerd's client for people.
+    Nerdctl,
+    /// Buildah.
+    Buildah,
+    /// K3s, for its `ctr`.
+    K3s,
+    /// Runs another tool as root.
+    Sudo,
 }
 
 impl Tool {
@@ -20,6 +32,12 @@ impl Tool {
         match self {
             Self::Helm => "helm",
             Self::Kubectl => "kubectl",
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Nerdctl => "nerdctl",
+            Self::Buildah => "buildah",
+            Self::K3s => "k3s",
+            Self::Sudo => "sudo",
         }
     }
 }
@@ -51,6 +69,15 @@ pub enum Signals {
     /// The child is in a group of its own and runs to its end: helm leaves `uninstalling` and `pending-rollback`
     /// behind when `uninstall` or `rollback` is interrupted.
     Isolated,
+}
+
+/// What the standard output of a child is whose output is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The command's result.
+    Data,
+    /// Talk; it goes to standard error.
+    Talk,
 }
 
 /// One call of a tool. Arguments never hold a secret; [`Stdin::Secret`] does.

@@ -4,6 +4,6 @@ mod invocation;
 mod runner;
 mod tools;
 
-pub use invocation::{Invocation, Signals, Stdin, Tool};
+pub use invocation::{Invocation, Signals, Stdin, Stream, Tool};
 pub use runner::{ExecError, Output, Runner, Target};
-pub use tools::{MINIMUM_HELM, ToolError, ToolPaths, Tools};
+pub use tools::{MINIMUM_HELM, ToolError, ToolPaths, Tools, find_engine};

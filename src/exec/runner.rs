@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use duct::unix::HandleExt as _;
 use secrecy::ExposeSecret as _;
 
-use super::invocation::{Invocation, Signals, Stdin, Tool};
+use super::invocation::{Invocation, Signals, Stdin, Stream, Tool};
 use super::tools::ToolPaths;
 
 /// Signal numbers of POSIX; the standard library has no names for them.
@@ -123,6 +123,18 @@ impl Runner {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Returns a runner for tools that know no cluster; they are found on `PATH`.
+    pub fn local() -> Self {
+        let tools = ToolPaths { helm: Tool::Helm.name().into(), kubectl: Tool::Kubectl.name().into() };
+        Self::new(tools, Target::default())
+    }
+
+    /// Returns a runner of the same tools and cluster that no interrupt has reached: for cleaning up after one.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self::new(self.shared.tools.clone(), self.shared.target.clone())
+    }
+
     /// Returns the cluster that this runner talks to.
     pub fn target(&self) -> &Target {
         &self.shared.target
@@ -135,6 +147,27 @@ impl Runner {
         tokio::task::spawn_blocking(move || runner.run_blocking(&invocation))
             .await
             .unwrap_or_else(|join| Err(ExecError::Spawn { command, source: std::io::Error::other(join.to_string()) }))
+    }
+
+    /// Runs a child to its end whose standard error is ours, and whose standard output is or joins it.
+    pub async fn pass_through(&self, invocation: Invocation, stream: Stream) -> Result<(), ExecError> {
+        let runner = self.clone();
+        let command = invocation.to_string();
+        let failed = |source| ExecError::Spawn { command: command.clone(), source };
+        let ended = tokio::task::spawn_blocking(move || {
+            let expression = runner.expression(&invocation);
+            match stream {
+                Stream::Data => expression.run(),
+                Stream::Talk => expression.stdout_to_stderr().run(),
+            }
+        })
+        .await;
+        let status = ended.map_err(|join| failed(std::io::Error::other(join.to_string())))?.map_err(failed)?.status;
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ok(()),
+            (Some(code), _) => Err(ExecError::Exit { command, code, stderr: String::new() }),
+            (None, signal) => Err(ExecError::Signal { command, signal: signal.unwrap_or(0), stderr: String::new() }),
+        }
     }
 
     /// Lets no further child start that shares our process group; running ones go on.
@@ -163,7 +196,7 @@ impl Runner {
         if self.is_interrupted() && invocation.signals == Signals::Shared {
             return Err(ExecError::Interrupted { command });
         }
-        let expression = self.expression(invocation);
+        let expression = self.expression(invocation).stdout_capture().stderr_capture();
         let handle = expression.start().map_err(|source| ExecError::Spawn { command: command.clone(), source })?;
         let handle = Arc::new(handle);
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
@@ -190,17 +223,20 @@ impl Runner {
     fn expression(&self, invocation: &Invocation) -> duct::Expression {
         let Target { kubeconfig, context } = &self.shared.target;
         let (path, context_flag) = match invocation.tool {
-            Tool::Helm => (&self.shared.tools.helm, "--kube-context"),
-            Tool::Kubectl => (&self.shared.tools.kubectl, "--context"),
+            Tool::Helm => (self.shared.tools.helm.clone(), Some("--kube-context")),
+            Tool::Kubectl => (self.shared.tools.kubectl.clone(), Some("--context")),
+            other => (PathBuf::from(other.name()), None),
         };
         let mut args: Vec<std::ffi::OsString> = invocation.args.iter().map(Into::into).collect();
-        if let Some(kubeconfig) = kubeconfig {
-            args.extend(["--kubeconfig".into(), kubeconfig.into()]);
+        if let Some(context_flag) = context_flag {
+            if let Some(kubeconfig) = kubeconfig {
+                args.extend(["--kubeconfig".into(), kubeconfig.into()]);
+            }
+            if let Some(context) = context {
+                args.extend([context_flag.into(), context.into()]);
+            }
         }
-        if let Some(context) = context {
-            args.extend([context_flag.into(), context.into()]);
-        }
-        let mut expression = duct::cmd(path, args).stdout_capture().stderr_capture().unchecked();
+        let mut expression = duct::cmd(path, args).unchecked();
         // The state of the releases is read from Secrets; another storage driver would hide them.
         expression = expression.env("HELM_DRIVER", "secret").env_remove("HELM_NAMESPACE").env_remove("HELM_DEBUG");
         expression = match &invocation.stdin {

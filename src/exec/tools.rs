@@ -44,6 +44,15 @@ pub enum ToolError {
         /// What it said.
         answer: String,
     },
+    /// Nothing that builds images is on `PATH`.
+    #[error("neither docker, podman, nerdctl nor buildah was found on PATH")]
+    NoEngine,
+    /// No engine has this name.
+    #[error("`{name}` is none of docker, podman, nerdctl and buildah")]
+    UnknownEngine {
+        /// The name.
+        name: String,
+    },
     /// The tool could not be run.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -53,6 +62,22 @@ impl ToolPaths {
     /// Finds both executables, on `PATH` or where the flags say.
     pub fn find(helm: Option<PathBuf>, kubectl: Option<PathBuf>) -> Result<Self, ToolError> {
         Ok(Self { helm: find(Tool::Helm, helm)?, kubectl: find(Tool::Kubectl, kubectl)? })
+    }
+}
+
+/// The engines that build images, in the order in which they are looked for.
+const ENGINES: [Tool; 4] = [Tool::Docker, Tool::Podman, Tool::Nerdctl, Tool::Buildah];
+
+/// Finds an engine that builds images: the one that was named, or the first one on `PATH`.
+pub fn find_engine(name: Option<&str>) -> Result<Tool, ToolError> {
+    let on_path = |tool: &Tool| which::which(tool.name()).is_ok();
+    match name {
+        None => ENGINES.into_iter().find(on_path).ok_or(ToolError::NoEngine),
+        Some(name) => match ENGINES.into_iter().find(|tool| tool.name() == name) {
+            Some(tool) if on_path(&tool) => Ok(tool),
+            Some(tool) => Err(ToolError::NotFound { tool, given: None }),
+            None => Err(ToolError::UnknownEngine { name: name.to_owned() }),
+        },
     }
 }
 

@@ -178,6 +178,21 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Plan, Vec<PlanError>> {
 }
 
 impl Plan {
+    /// Returns the part that is about one release: the release itself, its Secrets and its CRDs. What it needs is taken as
+    /// it is.
+    #[must_use]
+    pub fn only(mut self, name: &str) -> Self {
+        self.releases.retain(|plan| plan.release.name == name);
+        for plan in &mut self.releases {
+            plan.release.needs.clear();
+        }
+        let read: Vec<String> = self.releases.iter().flat_map(|plan| plan.release.secrets.clone()).collect();
+        self.secrets.retain(|plan| read.contains(&plan.secret.name));
+        self.crds.retain(|plan| plan.release.name == name);
+        self.removals.clear();
+        self
+    }
+
     /// Says whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.namespaces.iter().all(|namespace| !namespace.create)

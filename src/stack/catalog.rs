@@ -18,11 +18,42 @@ pub struct StackFile {
     /// Values that several templates share, as minijinja templates; a later one may use an earlier one.
     #[serde(default)]
     pub vars: Map<String, Value>,
+    /// Services that `mlopsctl` itself asks.
+    #[serde(default)]
+    pub services: ServiceSpecs,
     /// Secrets of the stack.
     #[serde(default)]
     pub secrets: Vec<SecretSpec>,
     /// Releases of the stack.
     pub releases: Vec<ReleaseSpec>,
+}
+
+/// Services that `mlopsctl` itself asks, by what they are for. A stack may do without any.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ServiceSpecs {
+    /// MLflow's tracking server and model registry.
+    pub tracking: Option<ServiceSpec>,
+    /// Prometheus.
+    pub metrics: Option<ServiceSpec>,
+    /// Loki.
+    pub logs: Option<ServiceSpec>,
+    /// The model server.
+    pub serving: Option<ServiceSpec>,
+    /// Argo Workflows.
+    pub workflows: Option<ServiceSpec>,
+}
+
+/// A port of a release's Service.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// The release that makes it, in whose namespace it is.
+    pub release: String,
+    /// Its name.
+    pub name: String,
+    /// The port's number.
+    pub port: u16,
 }
 
 /// One helm release.

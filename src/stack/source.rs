@@ -78,6 +78,24 @@ impl StackSource {
         String::from_utf8(bytes).map_err(|_| SourceError::NotText { path: path.to_owned() })
     }
 
+    /// Returns the paths of the files of a folder whose names end with `suffix`, sorted. No folder is no file.
+    pub fn list(&self, folder: &str, suffix: &str) -> Result<Vec<String>, SourceError> {
+        let names: Vec<String> = match self {
+            Self::Embedded => {
+                let mut files = BTreeMap::new();
+                collect_embedded(embedded_folder(folder)?, "", &mut files);
+                files.into_keys().collect()
+            }
+            Self::Folder(root) => match inside(root, folder) {
+                Ok(path) => read_folder(&path)?.into_keys().collect(),
+                Err(SourceError::Missing { .. }) => Vec::new(),
+                Err(error) => return Err(error),
+            },
+        };
+        let matching = names.into_iter().filter(|name| name.ends_with(suffix));
+        Ok(matching.map(|name| format!("{folder}/{name}")).collect())
+    }
+
     /// Returns the files of a chart folder by path below it, sorted.
     pub fn chart_files(&self, name: &str) -> Result<BTreeMap<String, Vec<u8>>, SourceError> {
         let path = format!("charts/{name}");
@@ -118,14 +136,17 @@ fn embedded(path: &str) -> Result<&'static [u8], SourceError> {
         return Ok(STACK.as_bytes());
     }
     let (folder, rest) = path.split_once('/').ok_or_else(missing)?;
-    let dir = match folder {
+    embedded_folder(folder)?.get_file(rest).map(include_dir::File::contents).ok_or_else(missing)
+}
+
+fn embedded_folder(folder: &str) -> Result<&'static Dir<'static>, SourceError> {
+    Ok(match folder {
         "helm-values" => &HELM_VALUES,
         "charts" => &CHARTS,
         "k8s" => &K8S,
         "workflows" => &WORKFLOWS,
-        _ => return Err(missing()),
-    };
-    dir.get_file(rest).map(include_dir::File::contents).ok_or_else(missing)
+        _ => return Err(SourceError::Missing { path: folder.to_owned() }),
+    })
 }
 
 fn collect_embedded(dir: &Dir<'static>, root: &str, files: &mut BTreeMap<String, Vec<u8>>) {

@@ -14,6 +14,7 @@ mod config_show;
 mod config_syntax;
 mod crds;
 mod help;
+mod help_models;
 mod init;
 mod lock;
 mod plan_build;

@@ -13,7 +13,14 @@ from mlops_pipelines.errors import ExitCode, StepError, UsageError
 from mlops_pipelines.files import read_json, write_text
 from mlops_pipelines.log import say
 from mlops_pipelines.options import add_run_id, run_id_of
-from mlops_pipelines.registry import CHALLENGER, CHAMPION, by_alias, register_once, set_alias
+from mlops_pipelines.registry import (
+    CHALLENGER,
+    CHAMPION,
+    by_alias,
+    make_champion,
+    register_once,
+    set_alias,
+)
 
 SUMMARY = "register the run's model, set its alias"
 
@@ -62,6 +69,6 @@ def promote(client: MlflowClient, version: ModelVersion, decision_file: Path) ->
             f"version {holder or 'none'} is {CHAMPION} now, the gate compared with "
             f"{decision.get('champion_version') or 'none'}: run the gate again"
         )
-    set_alias(client, version, CHAMPION)
+    make_champion(client, version)
     say(f"version {version.version} is now {CHAMPION}, {holder or 'none'} before")
     return True

@@ -1,5 +1,6 @@
 """What the steps ask of the MLflow registry: versions and aliases, no stages."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import mlflow
@@ -12,6 +13,8 @@ from mlops_pipelines.model import MODEL_NAME
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+CHAMPION_SINCE = "champion_since"
+"""Tag of a version: when it became the champion, RFC 3339. ``mlopsctl model rollback`` follows it."""
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
@@ -48,6 +51,13 @@ def register_once(client: MlflowClient, name: str, run_id: str) -> ModelVersion:
     if found:
         return min(found, key=lambda version: int(version.version))
     return mlflow.register_model(run_model_uri(run_id), name)
+
+
+def make_champion(client: MlflowClient, version: ModelVersion) -> None:
+    """Point ``champion`` at ``version`` and note the time; the time first, so that it never lacks."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    client.set_model_version_tag(version.name, str(version.version), CHAMPION_SINCE, now)
+    set_alias(client, version, CHAMPION)
 
 
 def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> bool:

@@ -1,0 +1,61 @@
+//! Waiting for the workloads of one release outside of a run of `up`.
+
+use std::time::{Duration, Instant};
+
+use super::cause::Cause;
+use super::poll::{Seen, Watched, look};
+use crate::exec::Runner;
+use crate::render::Workload;
+
+/// How long to wait between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What to wait for, and how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Wait<'a> {
+    /// The release, for what is said about it.
+    pub(crate) release: &'a str,
+    /// Its namespace.
+    pub(crate) namespace: &'a str,
+    /// Its workloads.
+    pub(crate) workloads: Vec<Workload>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+    /// How long a cause that cannot heal by itself may last.
+    pub(crate) grace: Duration,
+}
+
+/// Waits until all workloads are ready; a Job is when it is complete. Returns early with a cause that cannot heal by itself.
+pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Cause> {
+    let Wait { release, namespace, workloads, limit, grace } = wait;
+    let watched =
+        [Watched { release: release.to_owned(), namespace: namespace.to_owned(), workloads, ready: Vec::new() }];
+    let started = Instant::now();
+    let mut hopeless: Option<(String, Instant)> = None;
+    loop {
+        if runner.is_interrupted() {
+            return Err(Cause::interrupted(release));
+        }
+        // A look that failed says nothing; the limit still counts.
+        let seen = look(runner, &watched).await.unwrap_or_default();
+        let (text, cause) = match seen.into_iter().next().map(|(_, seen)| seen) {
+            Some(Seen::Ready) => return Ok(()),
+            Some(Seen::Waiting { text, cause }) => (text, cause),
+            None => ("the API server does not answer".to_owned(), None),
+        };
+        if let Some(cause) = cause.as_ref().filter(|cause| cause.permanent) {
+            match &hopeless {
+                Some((code, since)) if *code == cause.code && since.elapsed() >= grace => return Err(cause.clone()),
+                Some((code, _)) if *code == cause.code => {}
+                _ => hopeless = Some((cause.code.to_string(), Instant::now())),
+            }
+        } else {
+            hopeless = None;
+        }
+        if started.elapsed() >= limit {
+            let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
+            return Err(cause.unwrap_or_else(|| Cause::timeout(namespace, seconds, &text)));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
