@@ -3,13 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
 
 func TestKeyChangesWithEveryPart(t *testing.T) {
 	base := func() recipe {
-		return recipe{[]byte("module a\n"), []byte("sum\n"), []string{"-trimpath"}, "go1.26.0\namd64\n"}
+		return recipe{[]byte("module a\n"), []byte("sum\n"), nil, []string{"-trimpath"}, "go1.26.0\namd64\n"}
 	}
 	if base().key() != base().key() {
 		t.Fatal("the same recipe has two keys")
@@ -17,6 +18,7 @@ func TestKeyChangesWithEveryPart(t *testing.T) {
 	for name, change := range map[string]func(*recipe){
 		"go.mod":                  func(r *recipe) { r.goMod = []byte("module b\n") },
 		"go.sum":                  func(r *recipe) { r.goSum = nil },
+		"sources":                 func(r *recipe) { r.sources = []byte("package main\n") },
 		"flags":                   func(r *recipe) { r.flags = append(r.flags, "-race") },
 		"go version":              func(r *recipe) { r.goVersion = "go1.27.0\namd64\n" },
 		"bytes between two parts": func(r *recipe) { r.goMod, r.goSum = []byte("module a"), []byte("\nsum\n") },
@@ -162,5 +164,48 @@ func TestPortsDiffer(t *testing.T) {
 			t.Errorf("%d twice in %+v", port, p)
 		}
 		seen[port] = true
+	}
+}
+
+func TestOutsideNames(t *testing.T) {
+	log := `2026-11-23T22:00:00Z stdout F [INFO] 10.42.0.5:4711 - 7 "A IN pypi.org. udp 26 false 512" NXDOMAIN qr,aa,rd 26 0.0001s
+2026-11-23T22:00:00Z stdout F [INFO] 10.42.0.5:4711 - 8 "AAAA IN pypi.org. udp 26 false 512" NXDOMAIN qr,aa,rd 26 0.0001s
+2026-11-23T22:00:00Z stdout F [INFO] plugin/ready: Plugins not ready: "kubernetes"
+2026-11-23T22:00:01Z stdout F [INFO] 10.42.0.6:4712 - 9 "A IN Example.COM. udp 29 false 512" NXDOMAIN qr,aa,rd 29 0.0001s
+`
+	if got := outsideNames(log); len(got) != 2 || got[0] != "example.com" || got[1] != "pypi.org" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSourcesBelongToTheKey(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module a\n")
+	write("go.sum", "")
+	if text, err := sources(dir); err != nil || len(text) != 0 {
+		t.Errorf("a module without own files has %q, %v", text, err)
+	}
+	write("main.go", "package main\n")
+	one, _ := sources(dir)
+	write("main.go", "package main \n")
+	two, _ := sources(dir)
+	if len(one) == 0 || string(one) == string(two) {
+		t.Errorf("%q and %q", one, two)
+	}
+}
+
+// Beside a real node no pod may land on a simulated one that does not ask for it.
+func TestSimulatedNodesKeepApart(t *testing.T) {
+	c := &cluster{}
+	for _, apart := range []bool{false, true} {
+		spec := simulated{count: 1, apart: apart}.node(c, 1)["spec"].(object)
+		if _, tainted := spec["taints"]; tainted != apart {
+			t.Errorf("apart %v: %v", apart, spec)
+		}
 	}
 }

@@ -27,11 +27,15 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 		return err
 	}
 
-	err = c.run("kube-apiserver", c.tools.kube("kube-apiserver"),
-		"--etcd-servers="+etcd, port(c.ports.api), "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-		// A loopback address is not allowed as an endpoint of the Service
-		// "kubernetes", and nothing here goes through it.
-		"--endpoint-reconciler-type=none",
+	// A loopback address is not allowed as an endpoint of the Service
+	// "kubernetes", and nothing here goes through it.
+	reach := []string{"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"}
+	if c.contained {
+		// All addresses are those of the cluster's own network.
+		reach = []string{"--bind-address=0.0.0.0", "--advertise-address=" + realNodeIP}
+	}
+	err = c.run("kube-apiserver", c.tools.kube("kube-apiserver"), append(reach,
+		"--etcd-servers="+etcd, port(c.ports.api),
 		"--service-cluster-ip-range="+serviceCIDR,
 		"--tls-cert-file="+pki("apiserver.crt"), "--tls-private-key-file="+pki("apiserver.key"),
 		"--client-ca-file="+pki("ca.crt"), "--cert-dir="+c.state("pki"),
@@ -39,14 +43,15 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 		"--service-account-key-file="+pki("sa.key"), "--service-account-signing-key-file="+pki("sa.key"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
 		// The addresses of simulated nodes lead nowhere. Logs and the like
-		// come from kwok, to which the nodes' internal DNS name points.
-		"--kubelet-preferred-address-types=InternalDNS",
+		// come from kwok, to which the nodes' internal DNS name points. A real
+		// node has no such name.
+		"--kubelet-preferred-address-types=InternalDNS,InternalIP",
 		"--kubelet-client-certificate="+pki("kubelet-client.crt"), "--kubelet-client-key="+pki("kubelet-client.key"),
 		"--kubelet-certificate-authority="+pki("ca.crt"),
 		"--proxy-client-cert-file="+pki("front-proxy-client.crt"), "--proxy-client-key-file="+pki("front-proxy-client.key"),
 		"--requestheader-client-ca-file="+pki("front-proxy-ca.crt"), "--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
-		"--requestheader-username-headers=X-Remote-User")
+		"--requestheader-username-headers=X-Remote-User")...)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func (l layout) state(name ...string) string {
 
 func (l layout) kubeconfig() string { return l.path("kubeconfig") }
 func (l layout) env() string        { return l.path("env") }
+func (l layout) images() string     { return l.path("images.yaml") }
 func (l layout) records() string    { return l.state("processes") }
 
 // lock keeps two runs on the same folder apart.
@@ -63,11 +64,19 @@ func (l layout) endProcesses() error {
 	return errors.Join(errs...)
 }
 
-func (l layout) remove() error {
+// end ends all processes and takes away what they left outside of the folder.
+func (l layout) end() error {
 	if err := l.endProcesses(); err != nil {
 		return err
 	}
-	errs := []error{removeFile(l.kubeconfig()), removeFile(l.env())}
+	return l.leaveHost()
+}
+
+func (l layout) remove() error {
+	if err := l.end(); err != nil {
+		return err
+	}
+	errs := []error{removeFile(l.kubeconfig()), removeFile(l.env()), removeFile(l.images())}
 	for _, name := range commands {
 		errs = append(errs, removeFile(l.path("bin", name)))
 	}

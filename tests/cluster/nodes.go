@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,10 @@ import (
 
 // nodes is a way to give the cluster nodes.
 type nodes interface {
+	// prepare makes what the nodes need beside the tools, into the cache.
+	prepare(t toolset) error
+	// boot starts the whole cluster.
+	boot(ctx context.Context, c *cluster) error
 	// start begins to bring the nodes up; the control plane runs already.
 	start(ctx context.Context, c *cluster) error
 	// wait returns when all of them are Ready.
@@ -24,15 +29,38 @@ func newNodes(o options) (nodes, error) {
 		if o.count < 1 || o.count > 200 {
 			return nil, usageErrorf("--count must be between 1 and 200")
 		}
-		return simulated{o.count}, nil
+		return simulated{count: o.count, network: podCIDR}, nil
 	case "real":
-		return nil, usageErrorf("--nodes real is not supported by this version; use --nodes simulated")
+		if o.count < 0 || o.count > 200 {
+			return nil, usageErrorf("--count must be between 0 and 200")
+		}
+		if o.bare {
+			return nil, usageErrorf("--bare has no StorageClass and no DNS: a real node needs both")
+		}
+		if err := canBeReal(); err != nil {
+			return nil, usageErrorf("this machine cannot run a real node: %w; use --nodes simulated", err)
+		}
+		return &real{simulated: simulated{count: o.count, network: simulatedPodCIDR, apart: true}}, nil
 	}
 	return nil, usageErrorf("--nodes %q: must be simulated or real", o.nodes)
 }
 
 // simulated nodes are objects that kwok keeps Ready; their pods run nothing.
-type simulated struct{ count int }
+type simulated struct {
+	count   int
+	network string // that pods get addresses of
+	// apart keeps pods away that do not ask for a simulated node: there are
+	// real ones too.
+	apart bool
+}
+
+func (s simulated) prepare(toolset) error { return nil }
+
+func (s simulated) boot(ctx context.Context, c *cluster) error { return c.boot(ctx, s) }
+
+// apartTaint and apartLabel are what kwok's own manual uses. The test charts
+// tolerate the one and prefer the other.
+const apartTaint, apartLabel = "kwok.x-k8s.io/node", "type"
 
 // nodeIP is from a range that is reserved for documentation, so that nothing
 // answers there. Loopback is no choice: endpoints must not be in it.
@@ -54,7 +82,7 @@ func (s simulated) start(ctx context.Context, c *cluster) error {
 	return c.run("kwok", c.tools.path("kwok", "kwok"),
 		"--kubeconfig="+c.kubeconfig(), "--config="+c.state("conf", "kwok.yaml"),
 		"--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
-		"--cidr="+podCIDR, "--node-ip="+nodeIP(1),
+		"--cidr="+s.network, "--node-ip="+nodeIP(1),
 		// Without leases the nodes turn NotReady after some seconds.
 		"--node-lease-duration-seconds=40",
 		fmt.Sprintf("--server-address=127.0.0.1:%d", c.ports.kubelet),
@@ -66,6 +94,10 @@ func (s simulated) rules(c *cluster) ([]byte, error) {
 	names := []string{"node", "pod"}
 	if !c.bare {
 		names = append(names, "k3s")
+	}
+	if !c.bare && !s.apart {
+		// Beside a real node there is a real provisioner.
+		names = append(names, "volumes")
 	}
 	logs := c.state("pod.log")
 	line := time.Now().UTC().Format(time.RFC3339Nano) + " stdout F This pod is simulated: it has no output of its own.\n"
@@ -105,6 +137,11 @@ func (s simulated) node(c *cluster, i int) object {
 	if i == 1 {
 		labels["node-role.kubernetes.io/control-plane"] = "true"
 	}
+	spec := object{"providerID": "k3s://" + name}
+	if s.apart {
+		labels[apartLabel] = "kwok"
+		spec["taints"] = []object{{"key": apartTaint, "value": "fake", "effect": "NoSchedule"}}
+	}
 	resources := object{"cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "500Gi"}
 	version := c.tools.version + "+k3s1"
 	return object{
@@ -118,7 +155,7 @@ func (s simulated) node(c *cluster, i int) object {
 				"k3s.io/internal-ip": ip,
 			},
 		},
-		"spec": object{"providerID": "k3s://" + name},
+		"spec": spec,
 		"status": object{
 			"capacity":    resources,
 			"allocatable": resources,
@@ -145,14 +182,16 @@ func (s simulated) node(c *cluster, i int) object {
 }
 
 func (s simulated) wait(ctx context.Context, c *cluster) error {
-	return c.wait(ctx, "the simulated nodes", time.Minute, func() bool { return readyNodes(c.api) == s.count })
+	return c.wait(ctx, "the simulated nodes", time.Minute, func() bool { return readyNodes(c.api, "sim-") == s.count })
 }
 
-func readyNodes(a *api) int {
+// readyNodes counts the nodes whose names begin so and that take pods.
+func readyNodes(a *api, prefix string) int {
 	var list struct {
 		Items []struct {
-			Spec   struct{ Taints []any }
-			Status struct {
+			Metadata struct{ Name string }
+			Spec     struct{ Taints []struct{ Key string } }
+			Status   struct {
 				Conditions []struct{ Type, Status string }
 			}
 		}
@@ -162,10 +201,14 @@ func readyNodes(a *api) int {
 	}
 	ready := 0
 	for _, n := range list.Items {
+		// The controllers' not-ready taint goes a moment later than the
+		// condition, and pods wait for that.
+		waits := slices.ContainsFunc(n.Spec.Taints, func(t struct{ Key string }) bool { return t.Key != apartTaint })
+		if waits || !strings.HasPrefix(n.Metadata.Name, prefix) {
+			continue
+		}
 		for _, condition := range n.Status.Conditions {
-			// The controllers' not-ready taint goes a moment later than the
-			// condition, and pods wait for that.
-			if condition.Type == "Ready" && condition.Status == "True" && len(n.Spec.Taints) == 0 {
+			if condition.Type == "Ready" && condition.Status == "True" {
 				ready++
 			}
 		}

@@ -100,10 +100,18 @@ type pki struct {
 	admin pair
 }
 
+// user is who a program is for the API server.
+type user struct {
+	name   string
+	groups []string
+}
+
 // users of the API server beside the administrator, each with a kubeconfig.
-var users = map[string]string{
-	"kube-controller-manager": "system:kube-controller-manager",
-	"kube-scheduler":          "system:kube-scheduler",
+var users = map[string]user{
+	"kube-controller-manager": {name: "system:kube-controller-manager"},
+	"kube-proxy":              {name: "system:kube-proxy"},
+	"kube-scheduler":          {name: "system:kube-scheduler"},
+	"kubelet":                 {"system:node:" + realNode, []string{"system:nodes"}},
 }
 
 // newPKI makes all keys and certificates and writes them, and a kubeconfig for
@@ -140,11 +148,11 @@ func newPKI(l layout, server string) (*pki, error) {
 		return err
 	}
 	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"}
-	apiserver, err := ca.server("kube-apiserver", names, "127.0.0.1", firstServiceIP)
+	apiserver, err := ca.server("kube-apiserver", names, "127.0.0.1", firstServiceIP, realNodeIP)
 	if err := issue("apiserver", apiserver, err); err != nil {
 		return nil, err
 	}
-	kubelet, err := ca.server("kubelet", []string{"localhost"}, "127.0.0.1")
+	kubelet, err := ca.server("kubelet", []string{"localhost", realNode}, "127.0.0.1", realNodeIP)
 	if err := issue("kubelet", kubelet, err); err != nil {
 		return nil, err
 	}
@@ -169,7 +177,7 @@ func newPKI(l layout, server string) (*pki, error) {
 		return nil, err
 	}
 	for name, user := range users {
-		p, err := ca.client(user)
+		p, err := ca.client(user.name, user.groups...)
 		if err != nil {
 			return nil, err
 		}

@@ -115,9 +115,20 @@ type child struct {
 	status string        // how it ended; to be read after that
 }
 
-// start runs a program that outlives this one, in a session of its own, with
-// its output in a file, and records it.
+// start runs a program that outlives this one, and records it.
 func (l layout) start(name, program string, args ...string) (*child, error) {
+	c, err := l.spawn(name, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.record(c.identity); err != nil {
+		return nil, errors.Join(fmt.Errorf("recording %s: %w", name, err), c.stop())
+	}
+	return c, nil
+}
+
+// spawn runs a program in a session of its own, with its output in a file.
+func (l layout) spawn(name, program string, args ...string) (*child, error) {
 	log, err := os.Create(filepath.Join(l.state("log"), name+".log"))
 	if err != nil {
 		return nil, err
@@ -132,13 +143,10 @@ func (l layout) start(name, program string, args ...string) (*child, error) {
 		return nil, err
 	}
 	id, err := identify(name, c.Process.Pid)
-	if err == nil {
-		err = l.record(id)
-	}
 	if err != nil {
 		c.Process.Kill()
 		c.Wait()
-		return nil, fmt.Errorf("recording %s: %w", name, err)
+		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	ch := &child{identity: id, log: log.Name(), done: make(chan struct{})}
 	go func() {

@@ -5,19 +5,22 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// module is one folder under tools/: a go.mod that pins programs. Programs
-// whose dependencies exclude each other live in different modules.
+// module is one folder under tools/: a go.mod that pins programs, or a program
+// of our own. Programs whose dependencies exclude each other live in different
+// modules.
 type module struct {
 	folder   string
 	programs []program
@@ -30,22 +33,25 @@ type module struct {
 type program struct {
 	name string // file name in the cache
 	pkg  string
-	cold int // seconds of a build with an empty build cache on 2 cores
+	cold int  // seconds of a build with an empty build cache on 2 cores
+	real bool // needed by a real node only
 }
 
-// modules lists all tools in build order: what the cluster needs comes first.
-func modules(kubernetes string) []module {
+// modules lists the tools in build order: what every cluster needs comes first.
+func modules(o options) []module {
 	folder := "kubernetes"
-	if kubernetes != "" {
-		folder += "-" + kubernetes
+	if o.kubernetes != "" {
+		folder += "-" + o.kubernetes
 	}
 	return []module{
 		{folder, []program{
-			{"etcd", "go.etcd.io/etcd/server/v3", 65},
-			{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", 235},
-			{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", 140},
-			{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", 15},
-			{"kubectl", "k8s.io/kubernetes/cmd/kubectl", 40},
+			{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", cold: 65},
+			{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", cold: 235},
+			{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", cold: 140},
+			{name: "kube-scheduler", pkg: "k8s.io/kubernetes/cmd/kube-scheduler", cold: 15},
+			{name: "kubectl", pkg: "k8s.io/kubernetes/cmd/kubectl", cold: 40},
+			{name: "kubelet", pkg: "k8s.io/kubernetes/cmd/kubelet", cold: 60, real: true},
+			{name: "kube-proxy", pkg: "k8s.io/kubernetes/cmd/kube-proxy", cold: 25, real: true},
 		}, func(pinned func(string) string) map[string]string {
 			version := pinned("k8s.io/kubernetes")
 			minor := strings.Split(version, ".")[1]
@@ -58,11 +64,11 @@ func modules(kubernetes string) []module {
 			}
 			return stamps
 		}},
-		{"kwok", []program{{"kwok", "sigs.k8s.io/kwok/cmd/kwok", 125}}, nil},
-		{"helm4", []program{{"helm", "helm.sh/helm/v4/cmd/helm", 115}}, func(pinned func(string) string) map[string]string {
+		{"kwok", []program{{name: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", cold: 125}}, nil},
+		{"helm4", []program{{name: "helm", pkg: "helm.sh/helm/v4/cmd/helm", cold: 115}}, func(pinned func(string) string) map[string]string {
 			return map[string]string{"helm.sh/helm/v4/internal/version.version": pinned("helm.sh/helm/v4")}
 		}},
-		{"helm3", []program{{"helm", "helm.sh/helm/v3/cmd/helm", 70}}, func(pinned func(string) string) map[string]string {
+		{"helm3", []program{{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", cold: 70}}, func(pinned func(string) string) map[string]string {
 			// Helm 3 takes the Kubernetes version of `helm template` from here.
 			minor := strings.Split(pinned("k8s.io/client-go"), ".")[1]
 			return map[string]string{
@@ -73,6 +79,14 @@ func modules(kubernetes string) []module {
 				"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": minor,
 			}
 		}},
+		{"images", []program{
+			{name: "images", pkg: ".", cold: 20, real: true},
+			{name: "pause", pkg: "./pause", cold: 2, real: true},
+		}, nil},
+		{"coredns", []program{{name: "coredns", pkg: ".", cold: 90, real: true}}, nil},
+		{"localpath", []program{{name: "local-path-provisioner", pkg: "github.com/rancher/local-path-provisioner", cold: 90, real: true}}, nil},
+		{"mc", []program{{name: "mc", pkg: "github.com/minio/mc", cold: 115, real: true}}, nil},
+		{"minio", []program{{name: "minio", pkg: "github.com/minio/minio", cold: 180, real: true}}, nil},
 	}
 }
 
@@ -90,6 +104,7 @@ func (t toolset) kube(name string) string { return t.path("kubernetes", name) }
 // recipe is everything that decides what a build of a module gives.
 type recipe struct {
 	goMod, goSum []byte
+	sources      []byte // of a program of our own, else empty
 	flags        []string
 	goVersion    string
 }
@@ -102,6 +117,9 @@ var buildFlags = []string{"-trimpath", "-buildvcs=false", "-mod=readonly"}
 func (r recipe) key() string {
 	h := sha256.New()
 	parts := [][]byte{r.goMod, r.goSum, []byte(strings.Join(r.flags, "\x00")), []byte(r.goVersion)}
+	if len(r.sources) > 0 {
+		parts = append(parts, r.sources)
+	}
 	for _, part := range parts {
 		// The length keeps two neighbours from trading bytes unseen.
 		fmt.Fprintf(h, "%d\n", len(part))
@@ -145,6 +163,9 @@ func (m module) recipe() (recipe, error) {
 	if r.goSum, err = os.ReadFile(filepath.Join(dir, "go.sum")); err != nil {
 		return r, err
 	}
+	if r.sources, err = sources(dir); err != nil {
+		return r, err
+	}
 	version, err := goCommand(dir, "env", "GOVERSION", "GOARCH").Output()
 	if err != nil {
 		return r, fmt.Errorf("the Go toolchain does not run: %w", err)
@@ -161,6 +182,22 @@ func (m module) recipe() (recipe, error) {
 	return r, nil
 }
 
+// sources reads the files of a module but for go.mod and go.sum, with their
+// names. Tests are among them: a name less to know for one build more.
+func sources(dir string) ([]byte, error) {
+	var all bytes.Buffer
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "go.") {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		relative, _ := filepath.Rel(dir, file)
+		fmt.Fprintf(&all, "%s %d\n%s", relative, len(text), text)
+		return err
+	})
+	return all.Bytes(), err
+}
+
 // job is one program that is not in the cache.
 type job struct {
 	program
@@ -168,12 +205,16 @@ type job struct {
 	flags              []string
 }
 
-// buildTools makes sure that every tool is in the cache.
-func buildTools(kubernetes string) (toolset, error) {
+// buildTools makes sure that every tool that the cluster needs is in the cache.
+func buildTools(o options) (toolset, error) {
 	t := toolset{folders: map[string]string{}}
 	missing := func() ([]job, error) {
 		var jobs []job
-		for _, m := range modules(kubernetes) {
+		for _, m := range modules(o) {
+			programs := slices.DeleteFunc(m.programs, func(p program) bool { return p.real && o.nodes != "real" })
+			if len(programs) == 0 {
+				continue
+			}
 			r, err := m.recipe()
 			if err != nil {
 				return nil, err
@@ -184,7 +225,7 @@ func buildTools(kubernetes string) (toolset, error) {
 			if name == "kubernetes" {
 				t.version = pinned(r.goMod, "k8s.io/kubernetes")
 			}
-			for _, p := range m.programs {
+			for _, p := range programs {
 				file := filepath.Join(folder, p.name)
 				if _, err := os.Stat(file); err == nil {
 					continue

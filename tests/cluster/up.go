@@ -36,16 +36,26 @@ type cluster struct {
 	ports    ports
 	api      *api
 	children []*child
+	// contained says that the cluster has namespaces of its own: its
+	// processes end with them.
+	contained bool
 }
 
 // ports that the processes listen on, all on 127.0.0.1.
 type ports struct{ etcd, etcdPeer, api, controllers, scheduler, kubelet int }
 
+func (p *ports) all() []*int {
+	return []*int{&p.etcd, &p.etcdPeer, &p.api, &p.controllers, &p.scheduler, &p.kubelet}
+}
+
 func up(o options, nodes nodes) error {
 	closeInherited()
 	l := layout(o.dir)
-	tools, err := buildTools(o.kubernetes)
+	tools, err := buildTools(o)
 	if err != nil {
+		return err
+	}
+	if err := nodes.prepare(tools); err != nil {
 		return err
 	}
 	unlock, err := l.create()
@@ -66,9 +76,12 @@ func up(o options, nodes nodes) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	c := &cluster{layout: l, options: o, tools: tools}
-	if err := c.boot(ctx, nodes); err != nil {
+	if c.ports, err = freePorts(); err != nil {
+		return err
+	}
+	if err := nodes.boot(ctx, c); err != nil {
 		// The logs stay for whoever looks for the cause; down removes them.
-		return errors.Join(err, l.endProcesses())
+		return errors.Join(err, l.end())
 	}
 	say("Kubernetes %s is up: export KUBECONFIG=%s", tools.version, l.kubeconfig())
 	return nil
@@ -102,7 +115,7 @@ func (l layout) running() bool {
 
 // clear takes away what a crashed cluster left. The lock stays: it is held.
 func (l layout) clear() error {
-	if err := l.endProcesses(); err != nil {
+	if err := l.end(); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(l.state())
@@ -122,10 +135,6 @@ func (l layout) clear() error {
 
 // boot starts everything and returns when the cluster takes workloads.
 func (c *cluster) boot(ctx context.Context, nodes nodes) error {
-	var err error
-	if c.ports, err = freePorts(); err != nil {
-		return err
-	}
 	server := fmt.Sprintf("https://127.0.0.1:%d", c.ports.api)
 	keys, err := newPKI(c.layout, server)
 	if err != nil {
@@ -168,17 +177,26 @@ func (c *cluster) likeK3s(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.apply(ctx, "k3s/objects.yaml")
+	if err := c.apply(ctx, "k3s/objects.yaml"); err != nil {
+		return err
+	}
+	if c.contained {
+		return c.apply(ctx, "k3s/real.yaml", "@VOLUMES@", c.state("volumes"), "@NODE@", realNode)
+	}
+	return c.apply(ctx, "k3s/simulated.yaml")
 }
 
-func (c *cluster) apply(ctx context.Context, name string) error {
-	text, err := files.ReadFile(name)
+// apply applies embedded objects; the rest are pairs of a placeholder and what
+// takes its place.
+func (c *cluster) apply(ctx context.Context, name string, replace ...string) error {
+	content, err := files.ReadFile(name)
 	if err != nil {
 		return err
 	}
+	text := strings.NewReplacer(replace...).Replace(string(content))
 	k := exec.CommandContext(ctx, c.tools.kube("kubectl"), "--kubeconfig", c.kubeconfig(), "apply", "--server-side", "--validate=false", "-f", "-")
 	k.Env = c.environment()
-	k.Stdin = strings.NewReader(string(text))
+	k.Stdin = strings.NewReader(text)
 	if out, err := k.CombinedOutput(); err != nil {
 		return fmt.Errorf("applying %s: %w\n%s", name, err, tail(string(out), 10))
 	}
@@ -187,7 +205,11 @@ func (c *cluster) apply(ctx context.Context, name string) error {
 
 // run starts a process that belongs to the cluster.
 func (c *cluster) run(name string, program string, args ...string) error {
-	ch, err := c.layout.start(name, program, args...)
+	start := c.layout.start
+	if c.contained {
+		start = c.layout.spawn
+	}
+	ch, err := start(name, program, args...)
 	if err == nil {
 		c.children = append(c.children, ch)
 	}
@@ -226,7 +248,7 @@ func (c *cluster) wait(ctx context.Context, what string, limit time.Duration, do
 func freePorts() (ports, error) {
 	var p ports
 	taken := map[int]bool{}
-	for _, port := range []*int{&p.etcd, &p.etcdPeer, &p.api, &p.controllers, &p.scheduler, &p.kubelet} {
+	for _, port := range p.all() {
 		for try := 0; *port == 0; try++ {
 			if try == 1000 {
 				return p, errors.New("no free port between 20000 and 30000 on 127.0.0.1")
