@@ -1,6 +1,7 @@
 //! The only place that spawns processes.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -222,12 +223,12 @@ impl Runner {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn expression(&self, invocation: &Invocation) -> duct::Expression {
         let Target { kubeconfig, context } = &self.shared.target;
-        let (path, context_flag) = match invocation.tool {
-            Tool::Helm => (self.shared.tools.helm.clone(), Some("--kube-context")),
-            Tool::Kubectl => (self.shared.tools.kubectl.clone(), Some("--context")),
-            other => (PathBuf::from(other.name()), None),
+        let (program, context_flag) = match invocation.tool {
+            Tool::Helm => (self.shared.tools.helm.clone().into_os_string(), Some("--kube-context")),
+            Tool::Kubectl => (self.shared.tools.kubectl.clone().into_os_string(), Some("--context")),
+            other => (OsString::from(other.name()), None),
         };
-        let mut args: Vec<std::ffi::OsString> = invocation.args.iter().map(Into::into).collect();
+        let mut args: Vec<OsString> = invocation.args.iter().map(Into::into).collect();
         if let Some(context_flag) = context_flag {
             if let Some(kubeconfig) = kubeconfig {
                 args.extend(["--kubeconfig".into(), kubeconfig.into()]);
@@ -236,7 +237,7 @@ impl Runner {
                 args.extend([context_flag.into(), context.into()]);
             }
         }
-        let mut expression = duct::cmd(path, args).unchecked();
+        let mut expression = duct::cmd(program, args).unchecked();
         // The state of the releases is read from Secrets; another storage driver would hide them.
         expression = expression.env("HELM_DRIVER", "secret").env_remove("HELM_NAMESPACE").env_remove("HELM_DEBUG");
         expression = match &invocation.stdin {

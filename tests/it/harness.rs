@@ -167,6 +167,7 @@ macro_rules! snapshot {
         insta::with_settings!({filters => vec![
             (r"mlops-[0-9a-f]{8}", "mlops-[ID]"),
             (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
+            (r"/[^ ]*/\.tmp\w{6}", "[TMP]"),
             // clap indents empty lines.
             (r"(?m) +$", ""),
         ]}, {

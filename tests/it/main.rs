@@ -15,6 +15,7 @@ mod config_syntax;
 mod crds;
 mod help;
 mod help_models;
+mod images;
 mod init;
 mod lock;
 mod plan_build;

@@ -14,7 +14,7 @@ from mlops_pipelines.model import MODEL_NAME
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CHAMPION_SINCE = "champion_since"
-"""Tag of a version: when it became the champion, RFC 3339. ``mlopsctl model rollback`` follows it."""
+"""Tag of a version: when it became the champion, RFC 3339; ``mlopsctl model rollback`` reads it."""
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
@@ -54,7 +54,7 @@ def register_once(client: MlflowClient, name: str, run_id: str) -> ModelVersion:
 
 
 def make_champion(client: MlflowClient, version: ModelVersion) -> None:
-    """Point ``champion`` at ``version`` and note the time; the time first, so that it never lacks."""
+    """Point ``champion`` at ``version``, and note the time before, so that it never lacks."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     client.set_model_version_tag(version.name, str(version.version), CHAMPION_SINCE, now)
     set_alias(client, version, CHAMPION)
