@@ -49,9 +49,11 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// Says whether the service knows no such thing (HTTP 404).
+    /// Says whether the service itself knows no such thing (HTTP 404). Where the Service is missing, the API server answers
+    /// with 404 as well, but names it.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Call { source, .. } if source.stderr().contains("(NotFound)"))
+        let proxied = "(NotFound): the server could not find the requested resource";
+        matches!(self, Self::Call { source, .. } if source.stderr().contains(proxied))
     }
 }
 

@@ -16,6 +16,7 @@ mod foreign;
 mod helm3;
 mod interrupts;
 mod minimal;
+mod models;
 mod own_release;
 mod plan;
 mod render;
