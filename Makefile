@@ -44,11 +44,11 @@ check-go:
 
 # Not every machine has shellcheck; where it is missing, this says so.
 check-shell:
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster charts/*/files/*.sh; \
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster charts/*/files/*.sh images/check images/lock images/stores; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
 
-check-images: ## Lint and test the Python images (needs Python 3.11; 3 minutes the first time)
-	images/check
+check-images: ## Lint and test the Python images against real PostgreSQL and S3 (needs Python 3.11; 8 minutes the first time)
+	images/check --stores
 
 bench: tools release ## Measure speed and memory, into target/bench/
 	tests/bench/run

@@ -90,7 +90,9 @@ class Stack:
         assert done.returncode == code, done.stderr
         return done.stderr
 
-    def train(self, name: str, *options: object, rows: int = 400) -> Path:
+    def train(
+        self, name: str, *options: object, rows: int = 400, model: str = "demo-model"
+    ) -> Path:
         """Run the steps from data to register --promote; return their folder."""
         out = self.folder / name
         test = ("--test", out / "test.parquet")
@@ -99,10 +101,10 @@ class Stack:
         self.step("train", "--train", out / "train.parquet", *run, *options)
         self.step("evaluate", *run, *test, "--metrics-file", out / "metrics.json")
         decision = ("--decision-file", out / "decision.json")
-        self.step("gate", "--metrics-file", out / "metrics.json", *test, *decision)
-        self.step(
-            *("register", *run, "--promote", *decision, "--version-file", out / "version"),
-        )
+        named = ("--name", model)
+        self.step("gate", *named, "--metrics-file", out / "metrics.json", *test, *decision)
+        version = ("--version-file", out / "version")
+        self.step("register", *named, *run, "--promote", *decision, *version)
         return out
 
     @contextlib.contextmanager

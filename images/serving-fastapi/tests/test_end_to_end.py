@@ -1,7 +1,6 @@
 """The whole way with real processes: train, promote, serve, move the alias, drift."""
 
 import json
-import shutil
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from .stack import Stack, wait_for
+from .stores import Inputs
 
 TARGET = "churned"
 
@@ -64,14 +64,8 @@ def wait_for_version(url: str, version: str) -> None:
         time.sleep(0.05)
 
 
-def test_from_data_to_drift(stack: Stack) -> None:
-    log_folder = stack.folder / "inputs"
-    sampled = {
-        "INPUT_LOG_BUCKET": log_folder.as_uri(),
-        "INPUT_LOG_SAMPLE_RATE": "1",
-        "INPUT_LOG_FLUSH_SECONDS": "0.2",
-    }
-    with stack.serving(**sampled) as (url, child, log):
+def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
+    with stack.serving(**inputs.env) as (url, child, log):
         waiting = wait_for(f"{url}/readyz", 503).json()
         assert waiting["ready"] is False
         until = time.monotonic() + 30.0
@@ -120,9 +114,9 @@ def test_from_data_to_drift(stack: Stack) -> None:
             assert broken.json()["model"]["version"] == "1"
             promote(stack, "1")
 
+            check_known_answers(stack, first, url)
             time.sleep(1.0)
-            shutil.rmtree(log_folder)
-            check_drift(stack, url, log_folder)
+            check_drift(stack, url, inputs)
 
         time.sleep(1.0)
         ready = httpx.get(f"{url}/readyz")
@@ -142,46 +136,55 @@ def direct(stack: Stack, version: str, table: pd.DataFrame) -> list[Any]:
     return list(model.predict(table).tolist())
 
 
-def promote(stack: Stack, version: str) -> None:
+def promote(stack: Stack, version: str, model: str = "demo-model") -> None:
     """Move the alias by hand, as a roll-back does."""
-    MlflowClient(stack.url).set_registered_model_alias("demo-model", "champion", version)
+    MlflowClient(stack.url).set_registered_model_alias(model, "champion", version)
 
 
-def corrupt_next_version(stack: Stack) -> None:
+def corrupt_next_version(stack: Stack, model: str = "demo-model") -> None:
     """Register a version whose model file is no model and make it the champion."""
     import mlflow
 
     mlflow.set_tracking_uri(stack.url)
     client = MlflowClient(stack.url)
-    folder = stack.folder / "corrupt"
+    folder = stack.folder / f"corrupt-{model}"
     good = mlflow.artifacts.download_artifacts(
-        artifact_uri="models:/demo-model/1", dst_path=str(folder)
+        artifact_uri=f"models:/{model}/1", dst_path=str(folder)
     )
     (Path(good) / "model.skops").write_bytes(b"not a model")
     mlflow.set_experiment("demo")
     with mlflow.start_run() as run:
         mlflow.log_artifacts(good, "broken")
     source = f"{run.info.artifact_uri}/broken"
-    version = client.create_model_version("demo-model", source, run.info.run_id)
-    promote(stack, str(version.version))
+    version = client.create_model_version(model, source, run.info.run_id)
+    promote(stack, str(version.version), model)
 
 
-def check_drift(stack: Stack, url: str, log_folder: Path) -> None:
+def check_known_answers(stack: Stack, trained: Path, url: str) -> None:
+    """Compare what the server says with what the model said when it was trained."""
+    import mlflow
+
+    mlflow.set_tracking_uri(stack.url)
+    uri = f"runs:/{(trained / 'run-id').read_text()}/verification.json"
+    known = json.loads(Path(mlflow.artifacts.download_artifacts(uri)).read_text())
+    answer = httpx.post(f"{url}/predict", json=known["inputs"])
+    assert answer.json()["predictions"] == known["predictions"]
+    assert len(set(known["predictions"])) == 2
+
+
+def check_drift(stack: Stack, url: str, inputs: Inputs) -> None:
     """Send unshifted rows, then shifted ones, and read what the drift step says."""
     for name, shift, status, code in [("same", 0.0, "no drift", 0), ("moved", 1.5, "drift", 3)]:
-        shutil.rmtree(log_folder, ignore_errors=True)
+        inputs.clear()
         out = stack.folder / name
         rows = ("--rows", 600, "--seed", 11, "--shift", shift)
         stack.step("data", *rows, "--train", out / "a.parquet", "--test", out / "b.parquet")
         sent = features(out / "a.parquet")
         assert httpx.post(f"{url}/predict", json=split_form(sent)).status_code == 200
-        until = time.monotonic() + 30.0
-        while not list(log_folder.rglob("*.jsonl")):
-            assert time.monotonic() < until, "nothing was logged"
-            time.sleep(0.05)
+        inputs.wait()
         files = ("--summary-file", out / "s.json", "--metrics-file", out / "m.prom")
         report = ("--html-file", out / "r.html", "--exit-code")
-        stack.step("drift", "--predictions", f"{log_folder}/inference", *files, *report, code=code)
+        stack.step("drift", "--predictions", inputs.predictions, *files, *report, code=code)
         summary = json.loads((out / "s.json").read_text())
         assert (summary["status"], summary["rows"], summary["version"]) == (status, len(sent), "1")
         assert (out / "r.html").stat().st_size > 1000
