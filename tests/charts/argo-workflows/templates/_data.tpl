@@ -1,8 +1,16 @@
 {{- define "argo-workflows.config" -}}
-{{- with .Values.executor.resources }}
+{{- with .Values.executor }}
+{{- if or .resources .securityContext }}
 executor:
+  {{- with .resources }}
   resources:
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .securityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.artifactRepository.s3 }}
 artifactRepository:
