@@ -18,6 +18,7 @@ mod help_models;
 mod images;
 mod init;
 mod lock;
+mod models;
 mod plan_build;
 mod plan_decide;
 mod plan_diff;
