@@ -79,19 +79,12 @@ pub fn last_logs(selector: &str, namespace: &str, lines: u16) -> Invocation {
     ])
 }
 
-/// Returns a call that reads a path of the API server, such as one behind a Service's proxy.
-pub fn raw_get(path: &str) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["get", "--raw", path])
-}
-
-/// Returns a call that posts a JSON document to a path of the API server.
-pub fn raw_post(path: &str, body: &Value) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["create", "--raw", path, "-f", "-"]).stdin(Stdin::Plain(body.to_string()))
-}
-
-/// Returns a call that deletes at a path of the API server, with a JSON document as its body.
-pub fn raw_delete(path: &str, body: &Value) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["delete", "--raw", path, "-f", "-"]).stdin(Stdin::Plain(body.to_string()))
+/// Returns a call that opens a local port, chosen by the system, to one of a Service.
+pub fn port_forward(namespace: &str, service: &str, port: u16) -> Invocation {
+    let target = format!("service/{service}");
+    Invocation::new(Tool::Kubectl, ["port-forward", "--namespace", namespace, &target, &format!(":{port}")])
+        .args(["--address", "127.0.0.1", "--pod-running-timeout", "5s"])
+        .isolated()
 }
 
 /// Returns the objects of an answer: one object, a list, or nothing.

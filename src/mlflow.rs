@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::exec::Runner;
-use crate::service::{Service, ServiceError};
+use crate::service::{Client, Service, ServiceError};
 
 const API: &str = "/api/2.0/mlflow";
 /// Most entries of one page; the server allows 1000 registered models and 10000 versions.
@@ -76,14 +76,13 @@ impl Model {
 /// A client of one MLflow server.
 #[derive(Debug, Clone)]
 pub struct Mlflow {
-    runner: Runner,
-    service: Service,
+    client: Client,
 }
 
 impl Mlflow {
-    /// Returns a client.
-    pub fn new(runner: Runner, service: Service) -> Self {
-        Self { runner, service }
+    /// Opens a way to the server behind a Service.
+    pub async fn connect(runner: &Runner, service: &Service) -> Result<Self, ServiceError> {
+        Ok(Self { client: service.connect(runner).await? })
     }
 
     /// Returns all registered models by name.
@@ -144,13 +143,12 @@ impl Mlflow {
     /// Takes a tag off a version.
     pub async fn delete_version_tag(&self, name: &str, version: u64, key: &str) -> Result<(), ServiceError> {
         let body = json!({"name": name, "version": version.to_string(), "key": key});
-        self.service.delete(&self.runner, &format!("{API}/model-versions/delete-tag"), &body).await
+        self.delete("model-versions/delete-tag", &body).await
     }
 
     /// Deletes a registered model with its versions. Their artifacts stay with their runs.
     pub async fn delete_model(&self, name: &str) -> Result<(), ServiceError> {
-        let path = format!("{API}/registered-models/delete");
-        self.service.delete(&self.runner, &path, &json!({"name": name})).await
+        self.delete("registered-models/delete", &json!({"name": name})).await
     }
 
     /// Returns the ids of an experiment's runs, the newest first; none where there is no such experiment.
@@ -179,15 +177,19 @@ impl Mlflow {
 
     /// Returns an artifact of a run that is a JSON document; `path` is relative to the run's artifacts.
     pub async fn artifact(&self, run: &str, path: &str) -> Result<Value, ServiceError> {
-        self.service.get(&self.runner, "/get-artifact", &[("run_uuid", run), ("path", path)]).await
+        self.client.get("/get-artifact", &[("run_uuid", run), ("path", path)]).await
     }
 
     async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, ServiceError> {
-        self.service.get(&self.runner, &format!("{API}/{method}"), query).await
+        self.client.get(&format!("{API}/{method}"), query).await
     }
 
     async fn post(&self, method: &str, body: &Value) -> Result<Value, ServiceError> {
-        self.service.post(&self.runner, &format!("{API}/{method}"), body).await
+        self.client.post(&format!("{API}/{method}"), body).await
+    }
+
+    async fn delete(&self, method: &str, body: &Value) -> Result<(), ServiceError> {
+        self.client.delete(&format!("{API}/{method}"), body).await.map(|_| ())
     }
 }
 

@@ -1,14 +1,17 @@
-//! HTTP services of the stack, reached through the API server's proxy: no open port, no DNS name, and the rights of the
-//! kubeconfig decide (`services/proxy`).
+//! HTTP services of the stack, reached by `kubectl port-forward`: no ingress, no DNS name, and the rights of the kubeconfig
+//! decide. The API server's own proxy would need no local port, but kubectl sends bodies in chunks there, which MLflow does
+//! not read, and keeps the bodies of errors to itself.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::exec::{ExecError, Runner};
+use crate::exec::{ExecError, Forward, Runner};
 use crate::kubectl;
 
-/// Characters that stand for themselves in a query (RFC 3986, unreserved).
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A port of a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,36 +27,52 @@ pub struct Service {
 /// Why a service gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The call failed; the API server or the service refused.
-    #[error("{service} did not answer {what}")]
-    Call {
+    /// There is no way to it.
+    #[error("{service} cannot be reached")]
+    Unreachable {
         /// The service.
         service: String,
-        /// What was asked for.
-        what: String,
         /// What kubectl says.
         source: ExecError,
     },
-    /// The answer is not what it should be.
-    #[error("{service} answered {what} with something else than {expected}: {answer}")]
-    Answer {
+    /// The way was open, but no answer came.
+    #[error("{service} did not answer {what}: {message}")]
+    NoAnswer {
         /// The service.
         service: String,
         /// What was asked for.
         what: String,
-        /// What was expected.
-        expected: &'static str,
+        /// What the client says.
+        message: String,
+    },
+    /// The service refused.
+    #[error("{service} answered {what} with HTTP {status}: {message}")]
+    Refused {
+        /// The service.
+        service: String,
+        /// What was asked for.
+        what: String,
+        /// HTTP's status.
+        status: u16,
+        /// What the service says.
+        message: String,
+    },
+    /// The answer is not what it should be.
+    #[error("{service} answered {what} with something else than JSON: {answer}")]
+    NotJson {
+        /// The service.
+        service: String,
+        /// What was asked for.
+        what: String,
         /// The beginning of the answer.
         answer: String,
     },
 }
 
 impl ServiceError {
-    /// Says whether the service itself knows no such thing (HTTP 404). Where the Service is missing, the API server answers
-    /// with 404 as well, but names it.
+    /// Says whether the service knows no such thing.
     pub fn is_not_found(&self) -> bool {
-        let proxied = "(NotFound): the server could not find the requested resource";
-        matches!(self, Self::Call { source, .. } if source.stderr().contains(proxied))
+        matches!(self, Self::Refused { status: 404, .. })
     }
 }
 
@@ -64,53 +83,136 @@ impl std::fmt::Display for Service {
 }
 
 impl Service {
-    /// Returns the path below the API server that leads to `path` of the service; `path` begins with `/`.
-    pub fn path(&self, path: &str, query: &[(&str, &str)]) -> String {
-        let Self { namespace, name, port } = self;
-        let mut text = format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}");
-        for (index, (key, value)) in query.iter().enumerate() {
-            text.push(if index == 0 { '?' } else { '&' });
-            text.extend(utf8_percent_encode(key, QUERY));
-            text.push('=');
-            text.extend(utf8_percent_encode(value, QUERY));
+    /// Opens a way to it.
+    pub async fn connect(&self, runner: &Runner) -> Result<Client, ServiceError> {
+        let call = kubectl::port_forward(&self.namespace, &self.name, self.port);
+        let forward = runner
+            .forward(call)
+            .await
+            .map_err(|source| ServiceError::Unreachable { service: self.to_string(), source })?;
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).proxy(None);
+        let agent = config.build().into();
+        Ok(Client { inner: Arc::new(Inner { service: self.to_string(), forward, agent }) })
+    }
+}
+
+/// A client of one service. Clones share the way to it, which is closed with the last of them.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    service: String,
+    forward: Forward,
+    agent: ureq::Agent,
+}
+
+/// Bodies go with GET as queries, with the others as JSON.
+#[derive(Debug, Clone)]
+enum Request {
+    Get(Vec<(String, String)>),
+    Post(Value),
+    Delete(Value),
+}
+
+impl Request {
+    const fn method(&self) -> &'static str {
+        match self {
+            Self::Get(_) => "GET",
+            Self::Post(_) => "POST",
+            Self::Delete(_) => "DELETE",
         }
-        text
     }
+}
 
-    /// Gets a path and returns the body as it is.
-    pub async fn text(&self, runner: &Runner, path: &str, query: &[(&str, &str)]) -> Result<String, ServiceError> {
-        let answer = runner.run(kubectl::raw_get(&self.path(path, query))).await;
-        Ok(answer.map_err(|source| self.failed("GET", path, source))?.stdout)
-    }
-
+impl Client {
     /// Gets a path that answers with JSON.
-    pub async fn get(&self, runner: &Runner, path: &str, query: &[(&str, &str)]) -> Result<Value, ServiceError> {
-        let text = self.text(runner, path, query).await?;
-        self.json("GET", path, &text)
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ServiceError> {
+        let query = query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.ask(path, Request::Get(query)).await
     }
 
     /// Posts a document to a path that answers with JSON.
-    pub async fn post(&self, runner: &Runner, path: &str, body: &Value) -> Result<Value, ServiceError> {
-        let answer = runner.run(kubectl::raw_post(&self.path(path, &[]), body)).await;
-        self.json("POST", path, &answer.map_err(|source| self.failed("POST", path, source))?.stdout)
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ServiceError> {
+        self.ask(path, Request::Post(body.clone())).await
     }
 
     /// Deletes at a path, with a document that says what.
-    pub async fn delete(&self, runner: &Runner, path: &str, body: &Value) -> Result<(), ServiceError> {
-        let answer = runner.run(kubectl::raw_delete(&self.path(path, &[]), body)).await;
-        answer.map(|_| ()).map_err(|source| self.failed("DELETE", path, source))
+    pub async fn delete(&self, path: &str, body: &Value) -> Result<Value, ServiceError> {
+        self.ask(path, Request::Delete(body.clone())).await
     }
 
-    fn failed(&self, method: &str, path: &str, source: ExecError) -> ServiceError {
-        ServiceError::Call { service: self.to_string(), what: format!("{method} {path}"), source }
+    async fn ask(&self, path: &str, request: Request) -> Result<Value, ServiceError> {
+        let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
+        let what = format!("{} {path}", request.method());
+        let service = inner.service.clone();
+        let asked = tokio::task::spawn_blocking(move || inner.ask(&path, &request)).await;
+        asked.unwrap_or_else(|join| Err(ServiceError::NoAnswer { service, what, message: join.to_string() }))
+    }
+}
+
+impl Inner {
+    fn ask(&self, path: &str, request: &Request) -> Result<Value, ServiceError> {
+        let what = format!("{} {path}", request.method());
+        let service = self.service.clone();
+        let (status, text) = self.send(path, request).map_err(|error| ServiceError::NoAnswer {
+            service: service.clone(),
+            what: what.clone(),
+            message: error.to_string(),
+        })?;
+        if !(200..300).contains(&status) {
+            return Err(ServiceError::Refused { service, what, status, message: message(&text) });
+        }
+        serde_json::from_str(&text).map_err(|_| ServiceError::NotJson { service, what, answer: beginning(&text) })
     }
 
-    fn json(&self, method: &str, path: &str, text: &str) -> Result<Value, ServiceError> {
-        serde_json::from_str(text).map_err(|_| ServiceError::Answer {
-            service: self.to_string(),
-            what: format!("{method} {path}"),
-            expected: "JSON",
-            answer: text.chars().take(200).collect(),
-        })
+    fn send(&self, path: &str, request: &Request) -> Result<(u16, String), ureq::Error> {
+        let url = format!("http://{}{path}", self.forward.address());
+        let json = "application/json";
+        let mut response = match request {
+            Request::Get(query) => self.agent.get(&url).query_pairs(query.iter().map(|(k, v)| (k, v))).call(),
+            Request::Post(body) => self.agent.post(&url).content_type(json).send(body.to_string()),
+            Request::Delete(body) => {
+                self.agent.delete(&url).force_send_body().content_type(json).send(body.to_string())
+            }
+        }?;
+        Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+    }
+}
+
+/// Returns what a service says of its refusal, in the forms of MLflow, the model server and Prometheus.
+fn message(text: &str) -> String {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    let found = [&body["message"], &body["error"]["message"], &body["error"], &body["detail"]];
+    found.into_iter().find_map(Value::as_str).map_or_else(|| beginning(text), beginning)
+}
+
+fn beginning(text: &str) -> String {
+    const CHARACTERS: usize = 300;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn a_refusal_is_told_in_the_services_own_words() {
+        assert_eq!(
+            message(r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}"#),
+            "no such model"
+        );
+        assert_eq!(
+            message(r#"{"error": {"kind": "schema", "message": "row 0: a is missing"}}"#),
+            "row 0: a is missing"
+        );
+        assert_eq!(message(r#"{"status": "error", "error": "parse error"}"#), "parse error");
+        assert_eq!(message("Invalid Host header\n"), "Invalid Host header");
+        assert_eq!(message(&"x".repeat(400)).chars().count(), 301);
     }
 }

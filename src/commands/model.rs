@@ -25,7 +25,7 @@ struct Change {
 /// Runs one of the commands.
 pub(super) async fn run(settings: &Settings, command: &ModelCommand) -> CommandResult {
     let session = Session::open(settings)?;
-    let mlflow = session.mlflow()?;
+    let mlflow = session.mlflow().await?;
     match command {
         ModelCommand::List { name } => list(settings.printer, &mlflow, name.as_deref()).await,
         ModelCommand::Promote(args) => promote(settings.printer, &mlflow, args).await,

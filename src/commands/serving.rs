@@ -9,7 +9,7 @@ use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::kubectl;
 use crate::printer::{OutputFormat, Tone};
 use crate::report::table;
-use crate::service::Service;
+use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
 use crate::stack::Release;
 
@@ -67,7 +67,7 @@ async fn deploy(settings: &Settings, session: &Session, release: &Release, args:
 async fn registered(session: &Session, uri: &str) -> Result<Option<u64>, CommandError> {
     let rest = uri.trim_start_matches("models:/");
     let name = rest.split(['@', '/']).next().unwrap_or_default();
-    let Some(model) = session.mlflow()?.model(name).await? else { return Ok(None) };
+    let Some(model) = session.mlflow().await?.model(name).await? else { return Ok(None) };
     Ok(match rest[name.len()..].split_at_checked(1) {
         Some(("@", alias)) => model.aliases.get(alias).copied(),
         Some(("/", version)) => version.parse().ok().filter(|number| model.version(*number).is_some()),
@@ -109,12 +109,9 @@ async fn look(session: &Session, release: &Release, service: &Service) -> Result
     })?;
     let uri = session.loaded.config.serving.model.clone();
     let wanted = registered(session, &uri).await?;
-    let (version, problem) = if let Ok(body) = service.get(&session.runner, "/readyz", &[]).await {
-        (text(&body["model"]["version"]), text(&body["problem"]["message"]))
-    } else {
-        // Not ready is HTTP 503, whose body the API server keeps to itself; the log has the reason.
-        let logs = format!("kubectl logs -n {} deployment/{}", release.namespace, service.name);
-        (None, Some(format!("no pod is ready; {logs}")))
+    let (version, problem) = match readiness(session, service).await {
+        Ok(body) => (text(&body["model"]["version"]), text(&body["problem"]["message"])),
+        Err(error) => (None, Some(error.to_string())),
     };
     let problem = problem.or_else(|| wanted.is_none().then(|| format!("the registry has no {uri}")));
     Ok(ServingReport {
@@ -127,6 +124,10 @@ async fn look(session: &Session, release: &Release, service: &Service) -> Result
         wanted,
         problem,
     })
+}
+
+async fn readiness(session: &Session, service: &Service) -> Result<Value, ServiceError> {
+    service.connect(&session.runner).await?.get("/readyz", &[]).await
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -48,9 +48,9 @@ impl Session {
     }
 
     /// Returns a client of MLflow.
-    pub(super) fn mlflow(&self) -> Result<Mlflow, CommandError> {
+    pub(super) async fn mlflow(&self) -> Result<Mlflow, CommandError> {
         let (_, service) = self.service(self.catalog.services.tracking.as_ref(), "tracking and model registry")?;
-        Ok(Mlflow::new(self.runner.clone(), service))
+        Ok(Mlflow::connect(&self.runner, &service).await?)
     }
 }
 
@@ -58,7 +58,7 @@ impl From<ServiceError> for CommandError {
     fn from(error: ServiceError) -> Self {
         match error {
             // What is wrong with the cluster itself is told the same way everywhere.
-            ServiceError::Call { source, .. } if crate::cluster::classify(&source).is_some() => source.into(),
+            ServiceError::Unreachable { source, .. } if crate::cluster::classify(&source).is_some() => source.into(),
             error => Self::new(ExitStatus::Failure, error).hint("mlopsctl status"),
         }
     }

@@ -97,7 +97,7 @@ impl From<VerifyError> for CommandError {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Exec(error) => error.into(),
-            VerifyError::Leftovers(error) => error.into(),
+            VerifyError::Mlflow(error) | VerifyError::Leftovers(error) => error.into(),
             VerifyError::NotInstalled { .. } => Self::new(ExitStatus::Preflight, error).hint("mlopsctl up"),
             VerifyError::Taken { ref namespace, .. } => {
                 let hint = format!("wait for it, or if it was killed: kubectl delete namespace {namespace}");

@@ -221,7 +221,7 @@ impl Runner {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    fn expression(&self, invocation: &Invocation) -> duct::Expression {
+    pub(super) fn expression(&self, invocation: &Invocation) -> duct::Expression {
         let Target { kubeconfig, context } = &self.shared.target;
         let (program, context_flag) = match invocation.tool {
             Tool::Helm => (self.shared.tools.helm.clone().into_os_string(), Some("--kube-context")),

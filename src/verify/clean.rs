@@ -11,17 +11,10 @@ use crate::service::ServiceError;
 const LIMIT: Duration = Duration::from_mins(3);
 
 /// Removes everything, also after an interrupt. Returns what is left, each with the reason.
-pub(super) async fn all(verification: &Verification<'_>) -> Vec<String> {
+pub(super) async fn all(verification: &Verification<'_>, mlflow: &Mlflow) -> Vec<String> {
     let runner = verification.runner.renewed();
     let name = verification.namespace();
-    let namespace = namespace(&runner, &name);
-    let registry = async {
-        match verification.service(verification.catalog.services.tracking.as_ref()) {
-            Some(service) => registry(&Mlflow::new(runner.clone(), service)).await,
-            None => Ok(()),
-        }
-    };
-    let (namespace, registry) = tokio::join!(namespace, registry);
+    let (namespace, registry) = tokio::join!(namespace(&runner, &name), registry(mlflow));
     let mut left = Vec::new();
     if let Err(error) = namespace {
         left.push(format!("namespace {name}: {error}"));

@@ -72,6 +72,9 @@ pub(crate) enum VerifyError {
     /// The cluster does not answer as it should.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// MLflow cannot be reached.
+    #[error(transparent)]
+    Mlflow(ServiceError),
     /// A leftover in the registry could not be removed.
     #[error("what an earlier verification left in MLflow could not be removed")]
     Leftovers(#[source] ServiceError),
@@ -138,7 +141,7 @@ impl Verification<'_> {
             }
             Backend::Nothing => return Err(VerifyError::NotInstalled { service: tracking.to_string() }),
         }
-        let mlflow = Mlflow::new(self.runner.clone(), tracking);
+        let mlflow = Mlflow::connect(self.runner, &tracking).await.map_err(VerifyError::Mlflow)?;
         self.take_namespace().await?;
         clean::registry(&mlflow).await.map_err(VerifyError::Leftovers)?;
         let mut steps = Vec::new();
@@ -157,7 +160,7 @@ impl Verification<'_> {
             done(&report);
             steps.push(report);
         }
-        let left = if self.keep { Vec::new() } else { clean::all(self).await };
+        let left = if self.keep { Vec::new() } else { clean::all(self, &mlflow).await };
         let ok = !steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
         Ok(VerifyReport { ok, seconds: started.elapsed().as_secs_f64(), steps, left })
     }

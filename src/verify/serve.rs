@@ -82,7 +82,7 @@ fn release(verification: &Verification<'_>) -> Result<Release, String> {
 pub(super) async fn predict(verification: &Verification<'_>, mlflow: &Mlflow, run: &str) -> StepResult {
     let expected = mlflow.artifact(run, VERIFICATION).await?;
     let server = Service { namespace: verification.namespace(), name: RELEASE.into(), port: PORT };
-    let answer = server.post(verification.runner, "/predict", &expected["inputs"]).await?;
+    let answer = server.connect(verification.runner).await?.post("/predict", &expected["inputs"]).await?;
     let (wanted, got) = (&expected["predictions"], &answer["predictions"]);
     if !alike(wanted, got) {
         return Err(Failure {
@@ -92,7 +92,8 @@ pub(super) async fn predict(verification: &Verification<'_>, mlflow: &Mlflow, ru
         });
     }
     let count = got.as_array().map_or(0, Vec::len);
-    Ok(format!("{count} predictions as at training, by version {}", answer["model"]["version"]))
+    let version = answer["model"]["version"].as_str().unwrap_or("?");
+    Ok(format!("{count} predictions as at training, by version {version}"))
 }
 
 fn alike(a: &Value, b: &Value) -> bool {

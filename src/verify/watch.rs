@@ -25,7 +25,10 @@ pub(super) async fn metric(verification: &Verification<'_>) -> StepResult {
         None => Err(Failure {
             reason: format!("Prometheus has no {query}"),
             evidence: "the server's /metrics is scraped by its ServiceMonitor".into(),
-            fix: format!("kubectl get --raw '{}'", service.path("/api/v1/targets", &[("state", "active")])),
+            fix: format!(
+                "kubectl port-forward -n {} svc/{} {}, then look at /targets",
+                service.namespace, service.name, service.port
+            ),
         }),
     }
 }
@@ -58,8 +61,9 @@ async fn poll(
     find: impl Fn(&Value) -> Option<String>,
 ) -> Result<Option<String>, ServiceError> {
     let started = Instant::now();
+    let client = service.connect(verification.runner).await?;
     loop {
-        let answer = service.get(verification.runner, path, &[("query", query)]).await;
+        let answer = client.get(path, &[("query", query)]).await;
         let over = started.elapsed() >= verification.limits.step || verification.runner.is_interrupted();
         match answer.as_ref().map(&find) {
             Ok(Some(found)) => return Ok(Some(found)),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mlopsctl::mlflow::{Model, ModelVersion};
-use mlopsctl::service::Service;
 use mlopsctl::stack::StackSource;
 use mlopsctl::verify::{Outcome, StepName, StepReport, VerifyReport};
 use mlopsctl::workflow::{Run, pipelines, submission};
@@ -49,13 +48,6 @@ fn aliases_are_listed_by_version() {
     assert_eq!(known.aliases_of(2), ["challenger", "champion"]);
     assert_eq!(known.aliases_of(1), ["shadow"]);
     assert_eq!(known.aliases_of(3), [""; 0]);
-}
-
-#[test]
-fn a_path_behind_the_proxy_is_escaped() {
-    let service = Service { namespace: "mlops-system".into(), name: "loki".into(), port: 3100 };
-    let path = service.path("/loki/api/v1/query", &[("query", r#"{app="a b"} |= "/predict""#), ("limit", "5")]);
-    snapshot!(path, @"/api/v1/namespaces/mlops-system/services/loki:3100/proxy/loki/api/v1/query?query=%7Bapp%3D%22a%20b%22%7D%20%7C%3D%20%22%2Fpredict%22&limit=5");
 }
 
 #[test]
