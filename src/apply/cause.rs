@@ -294,7 +294,11 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
         let about = &event["involvedObject"];
         // Events outlive pods, and a pod of a StatefulSet has the name of the one before it.
         let same = |pod: &&Value| pod["metadata"]["name"] == about["name"] && pod["metadata"]["uid"] == about["uid"];
-        let live_pod = about["kind"] == "Pod" && pods.iter().any(same);
+        let pod = pods.iter().find(|pod| about["kind"] == "Pod" && same(pod));
+        let live_pod = pod.is_some();
+        if pod.is_some_and(|pod| is_only_starting(pod, event)) {
+            continue;
+        }
         if about["namespace"] == workload.namespace.as_str() && (live_pod || is_or_makes_pods_of(about, workload)) {
             signs.push((text(&about["name"]), format!("{}: {}", text(&event["reason"]), text(&event["message"]))));
         }
@@ -305,6 +309,12 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
         let fix = kind.fix.replace("NAMESPACE", &workload.namespace).replace("POD", pod).replace("RELEASE", release);
         Some(Cause::new(kind, format!("{pod}: {}", evidence.trim_end_matches([' ', ':'])), fix))
     })
+}
+
+/// Says whether an event is about a startup probe that has cost no restart yet: until then it is the way every start looks.
+fn is_only_starting(pod: &Value, event: &Value) -> bool {
+    let restarted = statuses(pod).any(|status| status["restartCount"].as_u64().unwrap_or(0) > 0);
+    !restarted && text(&event["message"]).starts_with("Startup probe failed")
 }
 
 fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {

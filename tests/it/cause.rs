@@ -317,3 +317,13 @@ fn objects_that_are_not_as_expected_are_no_reason_to_fail() {
         assert_eq!(code(std::slice::from_ref(&object)), None, "{object}");
     }
 }
+
+#[test]
+fn a_start_is_no_cause_until_it_has_cost_a_restart() {
+    let probe = event(POD, "Unhealthy", "Startup probe failed: dial tcp 10.42.0.10:5000: connect: connection refused");
+    let started = |restarts: u32| {
+        ours(json!({"containerStatuses": [{"name": "server", "restartCount": restarts, "state": {"running": {}}}]}))
+    };
+    assert_eq!(code(&[started(0), probe.clone()]), None);
+    assert_eq!(code(&[started(1), probe]), Some("MLC111"));
+}
