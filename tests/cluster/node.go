@@ -149,6 +149,9 @@ func linkStore(from, to string) error {
 	return nil
 }
 
+// blobFolder is where containerd keeps layers by their hash, below its root.
+const blobFolder = "io.containerd.content.v1.content/blobs/sha256"
+
 // importImages makes the folder that clusters link to. What an earlier set of
 // images had is taken over, so that a change of one layer takes seconds.
 func (r *real) importImages(ctx context.Context, c *cluster, full string) error {
@@ -172,7 +175,7 @@ func (r *real) importImages(ctx context.Context, c *cluster, full string) error 
 		return err
 	}
 	daemon := c.children[len(c.children)-1]
-	archive := exec.CommandContext(ctx, c.tools.path("images", "images"), append([]string{"export"}, r.archive...)...)
+	archive := exec.CommandContext(ctx, c.tools.path("images", "images"), append([]string{"export", "--have", filepath.Join(half, blobFolder)}, r.archive...)...)
 	load := exec.CommandContext(ctx, "ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", "-")
 	pipe, err := archive.StdoutPipe()
 	if err != nil {

@@ -137,12 +137,14 @@ func TestArchiveHoldsSharedLayersOnce(t *testing.T) {
 		}
 		images, made = append(images, i), append(made, img)
 	}
-	var out bytes.Buffer
-	if err := export(&out, images, made); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := entries(t, out.Bytes())[blobPath(shared.Hash)]; !ok {
-		t.Error("the layer is missing")
+	for _, has := range []bool{false, true} {
+		var out bytes.Buffer
+		if err := export(&out, images, made, func(v1.Hash) bool { return has }); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := entries(t, out.Bytes())[blobPath(shared.Hash)]; ok == has {
+			t.Errorf("a reader that has the layer (%v) gets it: %v", has, ok)
+		}
 	}
 }
 

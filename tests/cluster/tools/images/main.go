@@ -17,7 +17,8 @@ import (
 
 const usage = `Usage:
   images build --cache DIR --sources DIR --overlay FILE NAME=PROGRAM...   make all images; prints their digests as JSON
-  images export --cache DIR --sources DIR NAME=PROGRAM... > ARCHIVE       the same as one OCI archive
+  images export --cache DIR --sources DIR [--have DIR] NAME=PROGRAM...    write the same as one OCI archive to stdout, without
+                                                                          the blobs that are in a folder by their hash
   images host --cache DIR                                                 unpack the node's programs; prints their folder
 `
 
@@ -35,6 +36,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	cache := flags.String("cache", "", "")
 	sources := flags.String("sources", "", "")
+	have := flags.String("have", "", "")
 	overlay := flags.String("overlay", "", "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -79,7 +81,10 @@ func run(args []string) error {
 		}
 		return json.NewEncoder(os.Stdout).Encode(all)
 	case "export":
-		return export(os.Stdout, images, made)
+		return export(os.Stdout, images, made, func(digest v1.Hash) bool {
+			_, err := os.Stat(filepath.Join(*have, digest.Hex))
+			return *have != "" && err == nil
+		})
 	}
 	return errors.New(usage)
 }

@@ -34,8 +34,8 @@ func assemble(i image, layers []*stored) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
-// export writes one archive with all images: what they share is in it once.
-func export(to io.Writer, images []image, made []v1.Image) error {
+// export writes one archive with all images: what they share is in it once, and blobs that the reader has are not.
+func export(to io.Writer, images []image, made []v1.Image, has func(v1.Hash) bool) error {
 	w := tar.NewWriter(to)
 	index := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	written := map[v1.Hash]bool{}
@@ -74,7 +74,15 @@ func export(to io.Writer, images []image, made []v1.Image) error {
 			return err
 		}
 		for _, l := range layers {
-			if err := layerEntry(w, l, written); err != nil {
+			digest, err := l.Digest()
+			if err != nil {
+				return err
+			}
+			if written[digest] || has(digest) {
+				continue
+			}
+			written[digest] = true
+			if err := layerEntry(w, digest, l); err != nil {
 				return err
 			}
 		}
@@ -106,12 +114,7 @@ func entry(w *tar.Writer, name string, content []byte) error {
 	return err
 }
 
-func layerEntry(w *tar.Writer, l v1.Layer, written map[v1.Hash]bool) error {
-	digest, err := l.Digest()
-	if err != nil || written[digest] {
-		return err
-	}
-	written[digest] = true
+func layerEntry(w *tar.Writer, digest v1.Hash, l v1.Layer) error {
 	size, err := l.Size()
 	if err != nil {
 		return err
