@@ -76,6 +76,7 @@ func pythonProgram() string {
 // imagePrograms are the built tools that go into images.
 var imagePrograms = map[string]string{
 	"pause": "images", "coredns": "coredns", "local-path-provisioner": "localpath", "mc": "mc", "minio": "minio",
+	"prometheus": "prometheus",
 }
 
 // prepare unpacks the node's programs and makes the images, where they are not
@@ -201,24 +202,36 @@ func cgroupMounts() []string {
 	return mounts
 }
 
+const cgroupPrefix = "mlopsctl-test-"
+
 // cgroup is the group of all pods of a cluster, below each hierarchy.
 func (l layout) cgroup() string {
 	sum := sha256.Sum256([]byte(l))
-	return "mlopsctl-test-" + hex.EncodeToString(sum[:])[:12]
+	return cgroupPrefix + hex.EncodeToString(sum[:])[:12]
 }
 
 // mountPoints are folders that programs of the node insist on. Those that the
-// machine does not have are made, and removed by down.
+// machine does not have are made, and removed with the last cluster: to remove
+// a folder ends what other clusters have mounted there.
 var mountPoints = []string{"/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers"}
+
+// borrowed names the mount points that were made. All clusters of the machine
+// share it; a reboot removes it with the clusters.
+const borrowed = "/run/mlopsctl-test.borrowed"
 
 // borrow makes what the node needs outside of its folder: mount points and
 // cgroups. leaveHost takes it away.
 func (l layout) borrow() error {
+	unlock, err := lock(borrowed, "another run starts or ends a real node; waiting for it")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for _, dir := range mountPoints {
 		if _, err := os.Stat(dir); err == nil {
 			continue
 		}
-		if err := appendLine(l.state("borrowed"), dir); err != nil {
+		if err := appendLine(borrowed, dir); err != nil {
 			return err
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -252,17 +265,32 @@ func (l layout) borrow() error {
 
 // leaveHost removes what borrow made; all processes have ended.
 func (l layout) leaveHost() error {
+	if _, err := os.Stat(borrowed); errors.Is(err, os.ErrNotExist) {
+		return nil // no cluster with a real node since the machine was started
+	}
+	unlock, err := lock(borrowed, "another run starts or ends a real node; waiting for it")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	others := 0
 	var errs []error
 	for _, mount := range cgroupMounts() {
 		errs = append(errs, removeCgroup(filepath.Join(mount, l.cgroup())))
+		left, _ := filepath.Glob(filepath.Join(mount, cgroupPrefix+"*"))
+		others += len(left)
 	}
-	borrowed, _ := os.ReadFile(l.state("borrowed"))
-	for dir := range strings.FieldsSeq(string(borrowed)) {
+	if others > 0 {
+		return errors.Join(errs...)
+	}
+	made, err := os.ReadFile(borrowed)
+	errs = append(errs, err)
+	for dir := range strings.FieldsSeq(string(made)) {
 		if slices.Contains(mountPoints, dir) {
 			os.Remove(dir) // fails where somebody else uses it by now
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.Remove(borrowed))...)
 }
 
 // removeCgroup removes a group with all below it. A group stays busy for a
