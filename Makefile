@@ -41,10 +41,11 @@ check-rust:
 
 check-go:
 	cd tests/cluster && test -z "$$(gofmt -l .)" && go vet ./... && go test ./...
+	cd tests/cluster/tools/images && go vet ./... && go test ./...
 
 # Not every machine has shellcheck; where it is missing, this says so.
 check-shell:
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster charts/*/files/*.sh images/check images/lock images/stores; \
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/check images/lock images/stores; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
 
 check-images: ## Lint and test the Python images against real PostgreSQL and S3 (needs Python 3.11; 8 minutes the first time)

@@ -28,6 +28,7 @@ type module struct {
 	// version. A plain `go build` leaves them empty or wrong, and both mlopsctl
 	// and charts decide by them.
 	stamps func(pinned func(module string) string) map[string]string
+	tags   string // build tags
 }
 
 type program struct {
@@ -44,7 +45,7 @@ func modules(o options) []module {
 		folder += "-" + o.kubernetes
 	}
 	return []module{
-		{folder, []program{
+		{folder: folder, programs: []program{
 			{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", cold: 65},
 			{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", cold: 235},
 			{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", cold: 140},
@@ -52,7 +53,7 @@ func modules(o options) []module {
 			{name: "kubectl", pkg: "k8s.io/kubernetes/cmd/kubectl", cold: 40},
 			{name: "kubelet", pkg: "k8s.io/kubernetes/cmd/kubelet", cold: 60, real: true},
 			{name: "kube-proxy", pkg: "k8s.io/kubernetes/cmd/kube-proxy", cold: 25, real: true},
-		}, func(pinned func(string) string) map[string]string {
+		}, stamps: func(pinned func(string) string) map[string]string {
 			version := pinned("k8s.io/kubernetes")
 			minor := strings.Split(version, ".")[1]
 			stamps := map[string]string{}
@@ -64,11 +65,11 @@ func modules(o options) []module {
 			}
 			return stamps
 		}},
-		{"kwok", []program{{name: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", cold: 125}}, nil},
-		{"helm4", []program{{name: "helm", pkg: "helm.sh/helm/v4/cmd/helm", cold: 115}}, func(pinned func(string) string) map[string]string {
+		{folder: "kwok", programs: []program{{name: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", cold: 125}}},
+		{folder: "helm4", programs: []program{{name: "helm", pkg: "helm.sh/helm/v4/cmd/helm", cold: 115}}, stamps: func(pinned func(string) string) map[string]string {
 			return map[string]string{"helm.sh/helm/v4/internal/version.version": pinned("helm.sh/helm/v4")}
 		}},
-		{"helm3", []program{{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", cold: 70}}, func(pinned func(string) string) map[string]string {
+		{folder: "helm3", programs: []program{{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", cold: 70}}, stamps: func(pinned func(string) string) map[string]string {
 			// Helm 3 takes the Kubernetes version of `helm template` from here.
 			minor := strings.Split(pinned("k8s.io/client-go"), ".")[1]
 			return map[string]string{
@@ -79,14 +80,19 @@ func modules(o options) []module {
 				"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": minor,
 			}
 		}},
-		{"images", []program{
+		{folder: "images", programs: []program{
 			{name: "images", pkg: ".", cold: 20, real: true},
 			{name: "pause", pkg: "./pause", cold: 2, real: true},
-		}, nil},
-		{"coredns", []program{{name: "coredns", pkg: ".", cold: 90, real: true}}, nil},
-		{"localpath", []program{{name: "local-path-provisioner", pkg: "github.com/rancher/local-path-provisioner", cold: 90, real: true}}, nil},
-		{"mc", []program{{name: "mc", pkg: "github.com/minio/mc", cold: 115, real: true}}, nil},
-		{"minio", []program{{name: "minio", pkg: "github.com/minio/minio", cold: 180, real: true}}, nil},
+		}},
+		{folder: "coredns", programs: []program{{name: "coredns", pkg: ".", cold: 90, real: true}}},
+		{folder: "localpath", programs: []program{{name: "local-path-provisioner", pkg: "github.com/rancher/local-path-provisioner", cold: 90, real: true}}},
+		{folder: "mc", programs: []program{{name: "mc", pkg: "github.com/minio/mc", cold: 115, real: true}}},
+		{folder: "minio", programs: []program{{name: "minio", pkg: "github.com/minio/minio", cold: 180, real: true}}},
+		// Without the targets of all clouds, which are most of it.
+		{
+			folder: "prometheus", tags: "remove_all_sd,enable_kubernetes_sd",
+			programs: []program{{name: "prometheus", pkg: "github.com/prometheus/prometheus/cmd/prometheus", cold: 130, real: true}},
+		},
 	}
 }
 
@@ -179,6 +185,9 @@ func (m module) recipe() (recipe, error) {
 		}
 	}
 	r.flags = append(append(r.flags, buildFlags...), "-ldflags", strings.Join(ld, " "))
+	if m.tags != "" {
+		r.flags = append(r.flags, "-tags", m.tags)
+	}
 	return r, nil
 }
 

@@ -93,8 +93,8 @@ func catalog(programs map[string]string, sources string) []image {
 		pipelines,
 		own("serving:0.1.0", "serving-fastapi", "images.serving", "mlops-serving", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"),
 		{
-			name:   "prometheus:2.42",
-			layers: []layer{base, shell, debian{names: []string{"prometheus", "prometheus-pushgateway"}, only: true, files: []string{"etc/", "lib/", "usr/lib/", "usr/share/", "var/"}}},
+			name:   "prometheus:3",
+			layers: []layer{base, shell, debian{names: []string{"prometheus-pushgateway"}, only: true, files: []string{"etc/", "lib/", "usr/share/"}}, program("prometheus")},
 			config: v1.Config{Entrypoint: []string{"/usr/bin/prometheus"}, Env: []string{systemPath}, User: "65534:65534"},
 		},
 	}
