@@ -1,4 +1,4 @@
-"""Makes the databases ready before the server starts.
+"""Makes the databases and the bucket ready before the server starts.
 
 The addresses hold passwords, so they come from the environment: `mlflow db upgrade URL` would show them in the process list.
 """
@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 import time
+import urllib.parse
 
 import sqlalchemy
 
@@ -75,7 +76,76 @@ def write_auth_config():
         config.write(file)
 
 
+def refusal(error):
+    """Returns the store's own code; an answer to HEAD has no body, and only the number of the status."""
+    return error.response["Error"]["Code"]
+
+
+def why_no_bucket(client, bucket):
+    """Makes the bucket where it is missing; returns None once it is there, else the reason and whether that may heal."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client.head_bucket(Bucket=bucket)
+        return None
+    except ClientError as error:
+        if refusal(error) not in ("403", "404"):
+            return str(error), True
+        missing = refusal(error) == "404"
+    except BotoCoreError as error:
+        return str(error), True
+    try:
+        if not missing:
+            # Asks once more in a way that is answered with a reason.
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            return None
+        region = client.meta.region_name
+        # The default region must not be named.
+        place = {} if region in ("us-east-1", "aws-global") else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        client.create_bucket(Bucket=bucket, **place)
+        print(f"made the bucket {bucket}", flush=True)
+        return None
+    except BotoCoreError as error:
+        return str(error), True
+    except ClientError as error:
+        code = refusal(error)
+        if code == "BucketAlreadyOwnedByYou":
+            return None
+        if code == "AccessDenied" and not missing:
+            # Keys that read and write objects and see nothing else are enough for the server.
+            print(f"the keys may not look at the bucket {bucket}, going on", flush=True)
+            return None
+        if code == "AccessDenied":
+            return "it does not exist and the keys may not make it: make it, or allow s3:CreateBucket", True
+        # Another owner has that name, or it cannot be one.
+        return str(error), code not in ("BucketAlreadyExists", "InvalidBucketName", "IllegalLocationConstraintException")
+
+
+def prepare_bucket():
+    destination = urllib.parse.urlsplit(os.environ["MLFLOW_ARTIFACTS_DESTINATION"])
+    if destination.scheme != "s3":
+        return
+    import boto3
+    from botocore.config import Config
+
+    bucket = destination.netloc
+    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL")
+    style = os.environ.get("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "auto")
+    config = Config(s3={"addressing_style": style}, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+    client = boto3.client("s3", endpoint_url=endpoint, config=config)
+    deadline = time.monotonic() + float(os.environ["WAIT_SECONDS"])
+    while (found := why_no_bucket(client, bucket)) is not None:
+        reason, heals = found
+        if not heals or time.monotonic() > deadline:
+            sys.exit(f"error: the bucket {bucket} at {endpoint or 'AWS S3'} cannot be used: {reason}")
+        # A Job may still be at work on the bucket and on its user.
+        print(f"waiting for the bucket {bucket}: {reason}", flush=True)
+        time.sleep(3)
+
+
 upgrade_schema()
+if os.environ.get("PREPARE_BUCKET") == "true":
+    prepare_bucket()
 if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
     write_auth_config()
-print("databases are ready")
+print("ready")

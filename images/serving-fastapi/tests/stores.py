@@ -124,15 +124,19 @@ class Minio:
         self._running.enter_context(process("minio", command, env, self._log))
         wait_for(f"{self.url}/minio/health/ready")
 
+    @property
+    def access(self) -> dict[str, Any]:
+        """Address and keys of the administrator, as boto3 takes them."""
+        return {
+            "endpoint_url": self.url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": KEY,
+            "aws_secret_access_key": SECRET,
+        }
+
     def client(self) -> Any:
         """Return a client of the administrator."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET,
-        )
+        return boto3.client("s3", **self.access)
 
 
 class Inputs:

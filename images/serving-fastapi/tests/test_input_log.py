@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
+from botocore.stub import Stubber
 
 from mlops_serving.inputlog import InputLogger
 from mlops_serving.metrics import Metrics
 from mlops_serving.model import Identity
 from mlops_serving.schema import Column, Columns
 from mlops_serving.settings import InputLog
-from mlops_serving.sinks import FolderSink, Sink
+from mlops_serving.sinks import FolderSink, S3Sink, Sink
 
 SCHEMA = Columns((Column("a", "double", True), Column("b", "double", True)))
 
@@ -54,6 +56,23 @@ def test_lines_hold_what_the_drift_report_reads(tmp_path: Path) -> None:
         "prediction": 1,
     }
     assert written(metrics, "written") == 2.0
+
+
+def test_missing_bucket_is_made_where_the_keys_allow_that() -> None:
+    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s"}
+    client = boto3.client("s3", region_name="eu-central-1", **keys)
+    sink = S3Sink("b", client)
+    with Stubber(client) as stub:
+        stub.add_client_error("put_object", "NoSuchBucket", http_status_code=404)
+        place = {"LocationConstraint": "eu-central-1"}
+        stub.add_response("create_bucket", {}, {"Bucket": "b", "CreateBucketConfiguration": place})
+        stub.add_response("put_object", {})
+        sink.put("k", b"{}")
+        stub.assert_no_pending_responses()
+        stub.add_client_error("put_object", "NoSuchBucket", http_status_code=404)
+        stub.add_client_error("create_bucket", "AccessDenied", http_status_code=403)
+        with pytest.raises(OSError, match="bucket b does not exist and cannot be made"):
+            sink.put("k", b"{}")
 
 
 class Stuck:

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlparse
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 
 class Sink(Protocol):
@@ -25,10 +26,24 @@ class S3Sink:
         self._client = client or boto3.client("s3", config=config)
 
     def put(self, key: str, body: bytes) -> None:
-        """Store one object."""
-        self._client.put_object(
-            Bucket=self._bucket, Key=key, Body=body, ContentType="application/x-ndjson"
-        )
+        """Store one object; a bucket that is missing is made, where the keys allow that."""
+        request = {"Bucket": self._bucket, "Key": key, "Body": body}
+        try:
+            self._client.put_object(**request, ContentType="application/x-ndjson")
+        except self._client.exceptions.NoSuchBucket as error:
+            self._make_bucket(error)
+            self._client.put_object(**request, ContentType="application/x-ndjson")
+
+    def _make_bucket(self, missing: ClientError) -> None:
+        region = self._client.meta.region_name
+        # The default region must not be named.
+        place = {} if region in {"us-east-1", "aws-global"} else {"LocationConstraint": region}
+        options = {"CreateBucketConfiguration": place} if place else {}
+        try:
+            self._client.create_bucket(Bucket=self._bucket, **options)
+        except ClientError as error:
+            text = f"bucket {self._bucket} does not exist and cannot be made: {error}"
+            raise OSError(text) from missing
 
 
 class FolderSink:
