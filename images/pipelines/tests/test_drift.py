@@ -78,6 +78,14 @@ def test_columns_are_judged_one_by_one() -> None:
     assert drift.share == pytest.approx(found / len(drift.columns))
 
 
+@pytest.mark.parametrize(("shift", "detected"), [(0.0, False), (0.5, True)])
+def test_alarm_comes_with_a_shift_and_not_without(shift: float, detected: bool) -> None:
+    for seed in range(8):
+        current = make(200, 100 + seed, shift).rename(columns={TARGET: "prediction"})
+        drift = compare(current, make(1500, seed).rename(columns={TARGET: "prediction"}), None)
+        assert (drift.share >= 0.5) == detected, (seed, drift)
+
+
 def test_missing_and_empty_columns_are_named() -> None:
     current = reference()
     with pytest.raises(StepError, match="lack what the reference has: age_years"):

@@ -12,6 +12,11 @@ from evidently.presets import DataDriftPreset
 from mlops_pipelines.errors import StepError
 from mlops_pipelines.train import PREDICTION
 
+SMALL_WINDOW = 1000
+"""Rows below which columns are judged by tests in place of distances."""
+TESTS = ("ks", "chisquare")
+"""Kolmogorov-Smirnov for numbers, chi-square for classes."""
+P_VALUE = 0.01
 MOST_CLASSES = 20
 """A numeric prediction with no more different values than this counts as a class."""
 
@@ -50,7 +55,7 @@ def compare(current: pd.DataFrame, reference: pd.DataFrame, html: Path | None) -
     empty = [name for name in current.columns if current[name].isna().all()]
     if empty:
         raise StepError(f"the predictions have no usable value in: {', '.join(empty)}")
-    snapshot = Report([DataDriftPreset()]).run(
+    snapshot = Report([_preset(len(current))]).run(
         Dataset.from_pandas(current, data_definition=definition),
         Dataset.from_pandas(_aligned(reference, numeric, text), data_definition=definition),
     )
@@ -58,6 +63,21 @@ def compare(current: pd.DataFrame, reference: pd.DataFrame, html: Path | None) -
         html.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(html))
     return _read(snapshot.dict())
+
+
+def _preset(rows: int) -> DataDriftPreset:
+    """Return how to judge a window of ``rows``.
+
+    Evidently goes by the size of the reference alone: beside a large one it takes distances, which
+    chance makes as large as their limit in a window of some hundred rows. A test knows how much
+    chance does; in a large window it would find differences that matter to nobody.
+    """
+    if rows >= SMALL_WINDOW:
+        return DataDriftPreset()
+    numbers, classes = TESTS
+    return DataDriftPreset(
+        num_method=numbers, num_threshold=P_VALUE, cat_method=classes, cat_threshold=P_VALUE
+    )
 
 
 def _kinds(reference: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -93,7 +113,7 @@ def _read(result: Mapping[str, Any]) -> Drift:
         elif config["type"].endswith(":ValueDrift"):
             score, threshold = float(value), float(config["threshold"])
             # A p-value is small where the columns differ, a distance is large.
-            p_value = config["method"].endswith("p_value")
+            p_value = config["method"] in TESTS or config["method"].endswith("p_value")
             columns[config["column"]] = ColumnDrift(
                 score=score,
                 threshold=threshold,
