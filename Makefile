@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help build release tools demo demo-down test test-full check check-rust check-go check-shell check-images \
-        bench clean
+        bench bench-drift bench-serving clean
 
 # Colour codes have no place in a log file.
 export CARGO_TERM_PROGRESS_WHEN ?= auto
@@ -45,7 +45,7 @@ check-go:
 
 # Not every machine has shellcheck; where it is missing, this says so.
 check-shell:
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/check images/lock images/stores; \
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster tests/cluster/argo tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/bench images/check images/lock images/stores images/venv; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
 
 check-images: ## Lint and test the Python images against real PostgreSQL and S3 (needs Python 3.11; 8 minutes the first time)
@@ -53,6 +53,12 @@ check-images: ## Lint and test the Python images against real PostgreSQL and S3 
 
 bench: tools release ## Measure speed and memory, into target/bench/
 	tests/bench/run
+
+bench-drift: ## Count false and missed alarms of the drift report, into target/bench/drift.json (5 minutes)
+	images/bench drift
+
+bench-serving: ## Compare the model server with mlflow's, into target/bench/serving.json (3 minutes)
+	images/bench serving
 
 clean: demo-down ## Remove what was built here; the tool cache stays
 	cargo clean
