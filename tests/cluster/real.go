@@ -96,6 +96,13 @@ func (r *real) prepare(t toolset) error {
 	for _, name := range sortedKeys(imagePrograms) {
 		r.archive = append(r.archive, name+"="+t.path(imagePrograms[name], name))
 	}
+	argo, err := argoPrograms()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"argoexec", "workflow-controller"} {
+		r.archive = append(r.archive, name+"="+filepath.Join(argo, name))
+	}
 	digests, err := r.images(t, append([]string{"build"}, r.archive...)...)
 	if err != nil {
 		return err
@@ -103,6 +110,19 @@ func (r *real) prepare(t toolset) error {
 	sum := sha256.Sum256(digests)
 	r.key = hex.EncodeToString(sum[:])[:16]
 	return nil
+}
+
+// argoPrograms builds Argo Workflows, which needs more than a plain build, and
+// returns the folder of its programs.
+func argoPrograms() (string, error) {
+	c := exec.Command(filepath.Join(source(), "argo"))
+	var problems bytes.Buffer
+	c.Stderr = io.MultiWriter(&problems, lineWriter{})
+	out, err := c.Output()
+	if err != nil {
+		return "", fmt.Errorf("tests/cluster/argo: %w\n%s", err, tail(problems.String(), 20))
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // images runs the program that makes images; its progress becomes ours.

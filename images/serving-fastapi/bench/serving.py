@@ -56,6 +56,8 @@ def running(name: str, stack: Stack, command: list[str], ready: str, path: str) 
     port = free_port()
     env = {
         **stack.env,
+        # mlflow finds uvicorn there.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "MODEL_URI": "models:/demo-model@champion",

@@ -72,6 +72,8 @@ func catalog(programs map[string]string, sources string) []image {
 		{name: "base:12", layers: []layer{base, shell}, config: v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{systemPath}}},
 		alone("coredns", "1"),
 		alone("local-path-provisioner", "1"),
+		alone("workflow-controller", "4.0.2"),
+		alone("argoexec", "4.0.2"),
 		{
 			name: "postgres:15", setting: "values.pg.image",
 			layers: []layer{base, shell, postgres, textLayer{map[string]string{"usr/bin/docker-entrypoint.sh": postgresEntry}}},
