@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -82,11 +84,6 @@ var imagePrograms = map[string]string{
 // prepare unpacks the node's programs and makes the images, where they are not
 // in the cache.
 func (r *real) prepare(t toolset) error {
-	unlock, err := lock(filepath.Join(cacheDir(), "lock"), "another run is making the images; waiting for it")
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	out, err := r.images(t, "host", "--cache", cacheDir())
 	if err != nil {
 		return err
@@ -125,11 +122,22 @@ func argoPrograms() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// images runs the program that makes images; its progress becomes ours.
+// images runs the program that makes images, one at a time; its progress
+// becomes ours.
 func (r *real) images(t toolset, args ...string) ([]byte, error) {
+	unlock, err := lock(filepath.Join(cacheDir(), "lock"), "another run is making the images; waiting for it")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	c := exec.Command(t.path("images", "images"), args...)
 	var out bytes.Buffer
 	c.Stdout = &out
+	// It must not outlive an interrupted run. The death signal follows the
+	// thread that started the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	progress, err := c.StderrPipe()
 	if err != nil {
 		return nil, err

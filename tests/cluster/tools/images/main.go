@@ -95,6 +95,18 @@ func makeAll(packages *apt, cache string, images []image) ([]v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Of runs that were cut off; the caller lets one run at a time.
+	for _, pattern := range []string{filepath.Join(cache, "scratch-*"), s.path("half-*")} {
+		left, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range left {
+			if err := os.RemoveAll(name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	b := &builder{apt: packages, cache: cache}
 	if b.scratch, err = os.MkdirTemp(cache, "scratch-"); err != nil {
 		return nil, err
