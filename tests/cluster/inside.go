@@ -284,3 +284,33 @@ func insideMain() error {
 		return ch.died()
 	}
 }
+
+// forward hands connections of the machine's own loopback to the API server
+// inside. The listener belongs to the network in which it was opened.
+func forward(listener net.Listener, port int) {
+	for {
+		outer, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer outer.Close()
+			inner, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				return
+			}
+			defer inner.Close()
+			done := make(chan struct{}, 2)
+			for _, way := range [][2]net.Conn{{inner, outer}, {outer, inner}} {
+				go func() {
+					io.Copy(way[0], way[1])
+					// The other direction may go on: tell it that this one has ended.
+					way[0].(*net.TCPConn).CloseWrite()
+					done <- struct{}{}
+				}()
+			}
+			<-done
+			<-done
+		}()
+	}
+}
