@@ -309,7 +309,7 @@ pub(crate) struct RollbackArgs {
 /// The commands about the model server.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServingCommand {
-    /// Install or upgrade the model server alone, once its model is in the registry
+    /// Install or upgrade the model server and what it needs, once its model is in the registry
     Deploy(UpArgs),
     /// Show what it serves, and what the registry says it should
     Status,

@@ -50,7 +50,7 @@ pub(super) async fn run(settings: &Settings, command: &ServingCommand) -> Comman
     }
 }
 
-/// Brings the model server alone into force, once its model is known to be there.
+/// Brings the model server and what it needs into force, once its model is known to be there.
 async fn deploy(settings: &Settings, session: &Session, release: &Release, args: &UpArgs) -> CommandResult {
     let uri = &session.loaded.config.serving.model;
     if registered(session, uri).await?.is_none() {

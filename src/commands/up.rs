@@ -36,7 +36,7 @@ pub(super) async fn run(settings: &Settings, args: &UpArgs) -> CommandResult {
     }
 }
 
-/// Brings one release into force and leaves the others as they are.
+/// Brings one release and those that it needs into force, and leaves the others as they are.
 pub(super) async fn only(settings: &Settings, args: &UpArgs, release: &str) -> CommandResult {
     let started = Instant::now();
     let mut signals = None;

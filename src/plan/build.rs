@@ -178,17 +178,20 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Plan, Vec<PlanError>> {
 }
 
 impl Plan {
-    /// Returns the part that is about one release: the release itself, its Secrets and its CRDs. What it needs is taken as
-    /// it is.
+    /// Returns the part that is about one release and those that it needs, with their Secrets and CRDs.
     #[must_use]
     pub fn only(mut self, name: &str) -> Self {
-        self.releases.retain(|plan| plan.release.name == name);
-        for plan in &mut self.releases {
-            plan.release.needs.clear();
+        let mut wanted = vec![name.to_owned()];
+        // Each release stands behind what it needs.
+        for plan in self.releases.iter().rev() {
+            if wanted.contains(&plan.release.name) {
+                wanted.extend(plan.release.needs.iter().map(|need| need.release.clone()));
+            }
         }
+        self.releases.retain(|plan| wanted.contains(&plan.release.name));
         let read: Vec<String> = self.releases.iter().flat_map(|plan| plan.release.secrets.clone()).collect();
         self.secrets.retain(|plan| read.contains(&plan.secret.name));
-        self.crds.retain(|plan| plan.release.name == name);
+        self.crds.retain(|plan| wanted.contains(&plan.release.name));
         self.removals.clear();
         self
     }

@@ -152,13 +152,13 @@ fn serving_tells_what_it_does() {
     Usage: mlopsctl serving [OPTIONS] <COMMAND>
 
     Commands:
-      deploy  Install or upgrade the model server alone, once its model is in the registry
+      deploy  Install or upgrade the model server and what it needs, once its model is in the registry
       status  Show what it serves, and what the registry says it should
 
     Options:
     ");
     snapshot!(own_part("serving deploy"), @r"
-    Install or upgrade the model server alone, once its model is in the registry
+    Install or upgrade the model server and what it needs, once its model is in the registry
 
     Usage: mlopsctl serving deploy [OPTIONS]
 

@@ -66,17 +66,11 @@ async fn kinds(runner: &Runner) -> Result<String, ExecError> {
 
 /// Waits for what is on its way out of a namespace and returns what stays.
 async fn drain(runner: &Runner, namespace: &str) -> Result<Vec<String>, ExecError> {
-    /// What every namespace has, and our own Lease.
-    const USUAL: &[&str] =
-        &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease.coordination.k8s.io/mlopsctl"];
     let started = Instant::now();
     let mut kinds = kinds(runner).await?;
     loop {
-        let call = Invocation::new(
-            Tool::Kubectl,
-            ["get", &kinds, "--namespace", namespace, "--ignore-not-found", "-o", "name"],
-        );
-        let output = match runner.run(call).await {
+        let call = Invocation::new(Tool::Kubectl, ["get", &kinds, "--namespace", namespace, "--ignore-not-found"]);
+        let output = match runner.run(call.args(["-o", LEFT])).await {
             // Its CRD was just deleted, by us or by somebody else.
             Err(error)
                 if error.stderr().contains("the server doesn't have a resource type")
@@ -88,14 +82,69 @@ async fn drain(runner: &Runner, namespace: &str) -> Result<Vec<String>, ExecErro
             }
             other => other?,
         };
-        let left: Vec<String> = output.stdout.lines().filter(|line| !USUAL.contains(line)).map(str::to_owned).collect();
-        // Pods and what follows an owner take a moment; claims and Secrets that are kept do not go.
-        let leaving = left.iter().any(|line| {
-            ["pod/", "replicaset", "endpoint", "controllerrevision", "job"].iter().any(|kind| line.starts_with(kind))
-        });
-        if left.is_empty() || !leaving || started.elapsed() > DRAIN_LIMIT {
-            return Ok(left);
+        let left = left(&output.stdout);
+        if !left.iter().any(|object| object.is_leaving(&left)) || started.elapsed() > DRAIN_LIMIT {
+            return Ok(left.into_iter().map(|object| object.name.to_owned()).collect());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// An object of a namespace that is to be deleted.
+struct Left<'a> {
+    /// Its kind and name.
+    name: &'a str,
+    uid: &'a str,
+    deleted: bool,
+    owners: Vec<&'a str>,
+}
+
+/// Prints an object a line: kind and name, uid, `-` or `deleted`, the uids of its owners.
+const LEFT: &str = r#"go-template={{range .items}}{{.kind}}/{{.metadata.name}} {{.metadata.uid}} {{if .metadata.deletionTimestamp}}deleted{{else}}-{{end}}{{range .metadata.ownerReferences}} {{.uid}}{{end}}{{"\n"}}{{end}}"#;
+
+/// Reads what [`LEFT`] prints, without what every namespace has, and our own Lease.
+fn left(text: &str) -> Vec<Left<'_>> {
+    const USUAL: &[&str] = &["ConfigMap/kube-root-ca.crt", "ServiceAccount/default", "Lease/mlopsctl"];
+    let objects = text.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (name, uid, state) = (words.next()?, words.next()?, words.next()?);
+        Some(Left { name, uid, deleted: state == "deleted", owners: words.collect() })
+    });
+    objects.filter(|object| !USUAL.contains(&object.name)).collect()
+}
+
+impl Left<'_> {
+    /// Says whether it goes by itself: it is deleted already, or its owner is. Endpoints have no owner; their controller takes
+    /// those of a Service that is gone.
+    fn is_leaving(&self, all: &[Self]) -> bool {
+        let stays = |owner: &&str| all.iter().any(|object| object.uid == *owner && !object.deleted);
+        self.deleted
+            || self.name.starts_with("Endpoints/")
+            || (!self.owners.is_empty() && !self.owners.iter().any(stays))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn only_what_goes_by_itself_is_waited_for() {
+        let text = "ConfigMap/kube-root-ca.crt 1 -
+Pod/train-x 2 - 3
+Job/train 3 -
+ReplicaSet/mlflow-1 4 - 99
+Pod/mlflow-1-x 5 - 4
+PersistentVolumeClaim/data-minio-0 6 -
+Pod/minio-0 7 deleted 98
+EndpointSlice/kept 8 - 9
+Service/own 9 -
+Endpoints/minio 10 -
+";
+        let left = left(text);
+        let leaving: Vec<&str> = left.iter().filter(|it| it.is_leaving(&left)).map(|it| it.name).collect();
+        // The pod of the ReplicaSet is next.
+        assert_eq!(leaving, ["ReplicaSet/mlflow-1", "Pod/minio-0", "Endpoints/minio"]);
+        assert_eq!(left.len(), 9);
     }
 }

@@ -19,5 +19,6 @@ mod minimal;
 mod models;
 mod own_release;
 mod plan;
+mod real_node;
 mod render;
 mod repair;

@@ -63,8 +63,12 @@ impl Stack {
         format!("{}-dev", self.id)
     }
 
+    pub(crate) fn prod(&self) -> String {
+        format!("{}-prod", self.id)
+    }
+
     pub(crate) fn namespaces(&self) -> [String; 3] {
-        [self.system(), self.dev(), format!("{}-prod", self.id)]
+        [self.system(), self.dev(), self.prod()]
     }
 
     /// Returns the folder that the commands run in.
