@@ -45,7 +45,7 @@ check-go:
 
 # Not every machine has shellcheck; where it is missing, this says so.
 check-shell:
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/cluster/cluster tests/cluster/argo tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/bench images/check images/lock images/stores images/venv; \
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/workflows tests/cluster/cluster tests/cluster/argo tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/bench images/check images/lock images/stores images/venv; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
 
 check-images: ## Lint and test the Python images against real PostgreSQL and S3 (needs Python 3.11; 8 minutes the first time)
