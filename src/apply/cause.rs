@@ -73,7 +73,8 @@ pub const CAUSES: &[CauseKind] = &[
         title: "a Secret or ConfigMap is missing",
         fix: "mlopsctl up makes the stack's own; others must be made by hand",
         permanent: true,
-        signs: &["CreateContainerConfigError", "FailedMount: MountVolume.SetUp failed for volume"],
+        // A kubelet that is only slow says `failed to sync configmap cache`.
+        signs: &["CreateContainerConfigError", "\" : secret \"", "\" : configmap \"", "references non-existent"],
     },
     CauseKind {
         code: "MLC104",
@@ -296,7 +297,7 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
         let same = |pod: &&Value| pod["metadata"]["name"] == about["name"] && pod["metadata"]["uid"] == about["uid"];
         let pod = pods.iter().find(|pod| about["kind"] == "Pod" && same(pod));
         let live_pod = pod.is_some();
-        if pod.is_some_and(|pod| is_only_starting(pod, event)) {
+        if pod.is_some_and(|pod| is_only_starting(pod, event) || is_past(pod, event)) {
             continue;
         }
         if about["namespace"] == workload.namespace.as_str() && (live_pod || is_or_makes_pods_of(about, workload)) {
@@ -309,6 +310,12 @@ pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Opti
         let fix = kind.fix.replace("NAMESPACE", &workload.namespace).replace("POD", pod).replace("RELEASE", release);
         Some(Cause::new(kind, format!("{pod}: {}", evidence.trim_end_matches([' ', ':'])), fix))
     })
+}
+
+/// Says whether an event is about volumes of a pod that has them by now: they come before its first container.
+fn is_past(pod: &Value, event: &Value) -> bool {
+    let begun = |status: &Value| ["running", "terminated"].iter().any(|state| !status["state"][*state].is_null());
+    matches!(event["reason"].as_str(), Some("FailedMount" | "FailedAttachVolume")) && statuses(pod).any(begun)
 }
 
 /// Says whether an event is about a startup probe that has cost no restart yet: until then it is the way every start looks.

@@ -277,7 +277,7 @@ fn only_warnings_about_the_workload_count() {
 /// Events outlive their pods by an hour; an earlier failure that was mended must not fail this run.
 #[test]
 fn what_is_told_of_a_pod_that_is_gone_is_no_cause() {
-    let (reason, said) = ("FailedMount", "MountVolume.SetUp failed for volume \"x\"");
+    let (reason, said) = ("FailedMount", "MountVolume.SetUp failed for volume \"x\" : secret \"x\" not found");
     assert_eq!(code(&[event("mlflow-5d9c7b6f4-gone1", reason, said)]), None);
     // The pod of a StatefulSet has the name of the one before it.
     let mut pod = pod("StatefulSet", "mlflow", json!({}));
@@ -326,4 +326,15 @@ fn a_start_is_no_cause_until_it_has_cost_a_restart() {
     };
     assert_eq!(code(&[started(0), probe.clone()]), None);
     assert_eq!(code(&[started(1), probe]), Some("MLC111"));
+}
+
+#[test]
+fn a_volume_that_came_late_is_no_cause() {
+    let slow = "MountVolume.SetUp failed for volume \"x\" : failed to sync configmap cache: timed out";
+    assert_eq!(code(&[waiting("ContainerCreating", ""), event(POD, "FailedMount", slow)]), None);
+    // The event stays for an hour, the pod has gone on.
+    let missing = event(POD, "FailedMount", "MountVolume.SetUp failed for volume \"x\" : secret \"x\" not found");
+    let running = ours(json!({"initContainerStatuses": [{"name": "prepare", "state": {"running": {}}}]}));
+    assert_eq!(code(&[running, missing.clone()]), None);
+    assert_eq!(code(&[waiting("ContainerCreating", ""), missing]), Some("MLC102"));
 }
