@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fit;
 use super::{Check, Outcome};
+use super::{fit, images};
 use crate::chart::{Chart, Lock};
 use crate::cluster::{CRD_RELEASE_LABEL, ClusterState, observe};
 use crate::commands::prepare;
@@ -75,6 +75,7 @@ async fn run_groups(settings: &Settings, checks: &mut Vec<Check>) -> Result<(), 
     };
     checks.push(locked(settings, &charts));
     checks.extend(conflicts(&stack, &charts, &state));
+    checks.push(images::check(&stack, config, &objects));
     checks.push(fit::check(&runner, &stack, &charts, &state, &objects).await);
     Ok(())
 }

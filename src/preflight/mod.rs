@@ -2,6 +2,7 @@
 
 mod checks;
 mod fit;
+mod images;
 
 pub(crate) use checks::run_checks;
 
@@ -25,7 +26,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Check {
-    /// What it is about: tools, cluster, stack, charts, capacity.
+    /// What it is about: tools, cluster, stack, charts, images, capacity.
     pub(crate) category: &'static str,
     /// The statement.
     pub(crate) title: &'static str,

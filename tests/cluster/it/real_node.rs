@@ -2,7 +2,9 @@
 //! server, Prometheus. Needs `tests/cluster/cluster up --nodes real`; `tests/run` starts one where the machine allows it.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cluster::{PROJECT, command, kubectl, objects, run, variable};
+use crate::cluster::{PROJECT, command, kubectl, kubectl_command, objects, run, variable};
 use crate::stack::Stack;
 
 /// How often the client asks while the model changes.
@@ -35,10 +37,12 @@ fn a_model_is_trained_served_promoted_and_kept() {
     stack.up();
     stack.up_is_unchanged();
     verify(&stack);
+    verify_names_the_cause(&stack);
     let first = train(&stack, &[]);
     serve(&stack);
     assert_eq!(served(&stack), 1);
     predicts_as_the_model_does_elsewhere(&stack);
+    drift_is_reported(&stack);
     another_champion_costs_no_request(&stack);
     everything_is_there_after_down_and_up(&stack, &first);
     kubectl(["delete", "workflows.argoproj.io", "--all", "--namespace", &stack.dev()]);
@@ -57,6 +61,21 @@ fn verify(stack: &Stack) {
     assert!(log["reason"].as_str().unwrap().contains("simulated nodes"), "Loki has no real pod here: {log}");
     assert!(objects(["namespaces", &format!("{}-verify", stack.system())]).is_empty());
     assert_eq!(models(stack), json!([]), "nothing is left of it");
+}
+
+fn verify_names_the_cause(stack: &Stack) {
+    stack.configure(&config("").replace("mlopsctl-test/pipelines:", "mlopsctl-test/nowhere:"));
+    let report = stack.run(&["verify", "--grace", "5", "--output", "json"]).code(4).json();
+    stack.configure(&config(""));
+    let steps = report["steps"].as_array().unwrap();
+    assert_eq!(steps[0]["status"], "failed", "{report}");
+    assert!(steps[0]["reason"].as_str().unwrap().starts_with("MLC101 "), "{report}");
+    assert!(steps[0]["evidence"].as_str().unwrap().contains("nowhere"), "{report}");
+    assert!(steps[0]["seconds"].as_f64().unwrap() < 60.0, "{report}");
+    for step in &steps[1..] {
+        assert_eq!(step["status"], "skipped", "{step}");
+    }
+    assert!(objects(["namespaces", &format!("{}-verify", stack.system())]).is_empty());
 }
 
 /// Runs the pipeline and returns its report. The controller that runs it is Argo's own.
@@ -108,35 +127,61 @@ fn wait_until_served(stack: &Stack, version: u64) {
     }
 }
 
-fn address(namespace: &str, service: &str) -> String {
-    let found = objects(["service", service, "--namespace", namespace]);
-    format!("http://{}:{}", found[0]["spec"]["clusterIP"].as_str().unwrap(), found[0]["spec"]["ports"][0]["port"])
+/// `kubectl port-forward`, ended when dropped: the cluster has a network of its own.
+struct Forward {
+    child: Child,
+    url: String,
+    /// Keeps its connection: kubectl writes a line for each new one, which nobody reads.
+    agent: ureq::Agent,
+}
+
+impl Forward {
+    fn open(namespace: &str, service: &str, port: u16) -> Self {
+        let target = [format!("service/{service}"), format!(":{port}")];
+        let mut kubectl = kubectl_command(["port-forward", "--namespace", namespace, &target[0], &target[1]]);
+        let mut child = kubectl.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("Forwarding from ").and_then(|rest| rest.split(" -> ").next());
+        let url = format!("http://{}", address.unwrap_or_else(|| panic!("{line}")));
+        // Without the proxy of the environment, which would lead out of this machine.
+        Self { url, child, agent: ureq::Agent::config_builder().proxy(None).build().into() }
+    }
+
+    fn server(stack: &Stack) -> Self {
+        Self::open(&stack.prod(), "demo-fastapi-model-server", 8000)
+    }
+
+    fn predict(&self, rows: &[Value]) -> Result<Value, String> {
+        let body = json!({"dataframe_records": rows}).to_string();
+        let response = self.agent.post(&format!("{}/predict", self.url)).content_type("application/json").send(body);
+        let text = response.and_then(|mut response| response.body_mut().read_to_string());
+        serde_json::from_str(&text.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn row(age: f64) -> Value {
     json!({"tenure_months": 3.0, "monthly_charge": 80.0, "support_calls": 4.0, "data_gigabytes": 2.0, "age_years": age})
 }
 
-fn predict(url: &str, rows: &[Value]) -> Result<Value, String> {
-    let body = json!({"dataframe_records": rows}).to_string();
-    let response = ureq::post(&format!("{url}/predict")).content_type("application/json").send(body);
-    let mut response = response.map_err(|error| error.to_string())?;
-    let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
-}
-
 /// Loads the model on this machine, by MLflow's own client, and compares its answers with those of the server.
 fn predicts_as_the_model_does_elsewhere(stack: &Stack) {
     let rows: Vec<Value> = (0..50).map(|index| row(18.0 + f64::from(index))).collect();
-    let served = predict(&address(&stack.prod(), "demo-fastapi-model-server"), &rows).unwrap();
-    let pods = objects(["pods", "--namespace", &stack.system(), "--selector", "app.kubernetes.io/name=mlflow"]);
-    let pod = pods[0]["status"]["podIP"].as_str().unwrap();
+    let served = Forward::server(stack).predict(&rows).unwrap();
+    let mlflow = Forward::open(&stack.system(), "mlflow", 5000);
     let python = run(&mut command(PathBuf::from(PROJECT).join("images/venv")));
     let script = "import sys, json, mlflow, pandas
 model = mlflow.pyfunc.load_model('models:/demo-model@champion')
 print(json.dumps(model.predict(pandas.DataFrame(json.load(sys.stdin))).tolist()))";
     let mut child = command(PathBuf::from(python.trim()).join("bin/python"));
-    child.args(["-c", script]).env("MLFLOW_TRACKING_URI", format!("http://{pod}:5000"));
+    child.args(["-c", script]).env("MLFLOW_TRACKING_URI", &mlflow.url).env("NO_PROXY", "127.0.0.1");
     child
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .stdin(std::process::Stdio::piped())
@@ -149,6 +194,13 @@ print(json.dumps(model.predict(pandas.DataFrame(json.load(sys.stdin))).tolist())
     assert_eq!(served["predictions"], elsewhere);
 }
 
+/// The report reads what the server has logged, with the pipelines' own S3 user.
+fn drift_is_reported(stack: &Stack) {
+    let report = stack.run(&["pipeline", "run", "drift", "--timeout", "300", "--output", "json"]).code(0).json();
+    assert_eq!(report["phase"], "Succeeded", "{report}");
+    assert_eq!(report["outputs"]["status"], "too few rows", "{report}");
+}
+
 /// Promotes a second version and rolls it back while a client asks 20 times a second.
 fn another_champion_costs_no_request(stack: &Stack) {
     train(stack, &["-p", "seed=8"]);
@@ -159,7 +211,7 @@ fn another_champion_costs_no_request(stack: &Stack) {
         stack.run(&["model", "rollback", "demo-model"]).code(0);
     }
     wait_until_served(stack, 1);
-    let client = Client::start(address(&stack.prod(), "demo-fastapi-model-server"));
+    let client = Client::start(Forward::server(stack));
     let change = stack.run(&["model", "promote", "demo-model", "2", "--output", "json"]).code(0).json();
     assert_eq!((&change["version"], &change["previous"]), (&json!(2), &json!(1)));
     wait_until_served(stack, 2);
@@ -180,14 +232,14 @@ struct Client {
 }
 
 impl Client {
-    fn start(url: String) -> Self {
+    fn start(server: Forward) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
             let (mut versions, mut failures) = (Vec::new(), Vec::new());
             while !until.load(Ordering::SeqCst) {
                 let next = Instant::now() + PACE;
-                match predict(&url, &[row(41.0)]) {
+                match server.predict(&[row(41.0)]) {
                     Ok(answer) => versions.push(answer["model"]["version"].as_str().unwrap_or("none").to_owned()),
                     Err(error) => failures.push(error),
                 }
