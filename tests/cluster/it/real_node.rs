@@ -182,10 +182,12 @@ model = mlflow.pyfunc.load_model('models:/demo-model@champion')
 print(json.dumps(model.predict(pandas.DataFrame(json.load(sys.stdin))).tolist()))";
     let mut child = command(PathBuf::from(python.trim()).join("bin/python"));
     child.args(["-c", script]).env("MLFLOW_TRACKING_URI", &mlflow.url).env("NO_PROXY", "127.0.0.1");
+    // Or MLflow names the address that the S3 store has inside the cluster.
     child
+        .env("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped());
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = child.spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), &rows).unwrap();
     let output = child.wait_with_output().unwrap();
