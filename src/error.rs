@@ -231,7 +231,11 @@ impl From<Vec<PlanError>> for CommandError {
                 hints.push(hint);
             }
         }
-        let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let line = |error: &PlanError| match crate::fault::of_plan(error) {
+            Some(code) => format!("{code} {error}"),
+            None => error.to_string(),
+        };
+        let text = errors.iter().map(line).collect::<Vec<_>>().join("\n");
         Self { status: ExitStatus::Preflight, error: anyhow::Error::msg(text), hints }
     }
 }

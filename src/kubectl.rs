@@ -79,6 +79,18 @@ pub fn last_logs(selector: &str, namespace: &str, lines: u16) -> Invocation {
     ])
 }
 
+/// Returns a call that prints the last lines of a container, or of all containers of a Job (`job/NAME`). `previous`: of the one
+/// that ended before.
+pub fn log_tail(target: &str, container: Option<&str>, namespace: &str, lines: u16, previous: bool) -> Invocation {
+    let call = Invocation::new(Tool::Kubectl, ["logs", target, "--namespace", namespace, "--tail", &lines.to_string()]);
+    let call = match container {
+        Some(container) => call.args(["--container", container]),
+        None => call.arg("--all-containers"),
+    };
+    let call = if previous { call.arg("--previous") } else { call };
+    call.timeout(Duration::from_secs(10))
+}
+
 /// Returns a call that opens a local port, chosen by the system, to one of a Service.
 pub fn port_forward(namespace: &str, service: &str, port: u16) -> Invocation {
     let target = format!("service/{service}");

@@ -12,6 +12,7 @@ pub mod config;
 mod env;
 mod error;
 pub mod exec;
+mod fault;
 pub mod helm;
 mod images;
 pub mod kubectl;
@@ -80,7 +81,8 @@ fn complain(printer: Printer, error: &CommandError) {
         .downcast_ref::<config::ConfigError>()
         .is_some_and(|it| matches!(it, config::ConfigError::Invalid(_)));
     let label = printer.paint(Tone::Bad, "error:");
-    printer.complain(&if located { text.clone() } else { format!("{label} {text}") });
+    let code = fault::code(&error.error).map(|code| format!("{code} ")).unwrap_or_default();
+    printer.complain(&if located { text.clone() } else { format!("{label} {code}{text}") });
     let mut last = text;
     for cause in error.error.chain().skip(1) {
         let text = cause.to_string();

@@ -10,7 +10,9 @@ mod scheduler;
 mod secrets;
 mod wait;
 
-pub use cause::{CAUSES, Cause, CauseKind, find_cause};
+pub(crate) use cause::tool_kind;
+pub use cause::{Cause, CauseKind, Sign, Source, causes, find_cause, shown_in};
+pub(crate) use crds::CrdError;
 pub use crds::{CrdVerdict, Present, judge};
 pub(crate) use release::record_from_manifest;
 pub(crate) use run::remove;

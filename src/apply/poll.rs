@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::cause::{Cause, find_cause};
+use super::cause::{Cause, LogBook, needs_nodes};
 use crate::cluster::{Readiness, is_true, readiness, workload_of};
 use crate::exec::{ExecError, Runner};
 use crate::kubectl;
@@ -33,8 +33,13 @@ pub(super) enum Seen {
     Waiting { text: String, cause: Option<Cause> },
 }
 
-/// Looks at the namespaces of all watched releases, one call for each, and judges every release.
-pub(super) async fn look(runner: &Runner, watched: &[Watched]) -> Result<Vec<(String, Seen)>, ExecError> {
+/// Looks at the namespaces of all watched releases, one call for each, and judges every release. `book` keeps what containers
+/// have written from one look to the next.
+pub(super) async fn look(
+    runner: &Runner,
+    watched: &[Watched],
+    book: &LogBook,
+) -> Result<Vec<(String, Seen)>, ExecError> {
     let namespaces: BTreeSet<&str> = watched
         .iter()
         .flat_map(|it| it.workloads.iter().map(|workload| workload.namespace.as_str()).chain([it.namespace.as_str()]))
@@ -44,9 +49,14 @@ pub(super) async fn look(runner: &Runner, watched: &[Watched]) -> Result<Vec<(St
         let kinds = "deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims,pods,events";
         objects.extend(kubectl::items(&runner.run(kubectl::get([kinds], Some(namespace))).await?.stdout));
     }
+    if needs_nodes(&objects) {
+        // Who may not read nodes still learns that none of them takes the pod.
+        let nodes = runner.run(kubectl::get(["nodes"], None)).await.map(|output| output.stdout).unwrap_or_default();
+        objects.extend(kubectl::items(&nodes));
+    }
     let mut seen = Vec::with_capacity(watched.len());
     for it in watched {
-        let mut verdict = judge(it, &objects);
+        let mut verdict = judge(runner, it, &objects, book).await;
         if matches!(verdict, Seen::Ready) {
             verdict = look_at_conditions(runner, it).await;
         }
@@ -55,7 +65,7 @@ pub(super) async fn look(runner: &Runner, watched: &[Watched]) -> Result<Vec<(St
     Ok(seen)
 }
 
-fn judge(watched: &Watched, objects: &[Value]) -> Seen {
+async fn judge(runner: &Runner, watched: &Watched, objects: &[Value], book: &LogBook) -> Seen {
     let mut waiting: Option<(String, Option<Cause>)> = None;
     for workload in &watched.workloads {
         let live = objects.iter().find(|object| workload_of(object).as_ref() == Some(workload));
@@ -65,8 +75,14 @@ fn judge(watched: &Watched, objects: &[Value]) -> Seen {
         let (text, cause) = match state {
             Readiness::Ready => continue,
             _ if skip => continue,
-            Readiness::Waiting(why) => (format!("{workload}: {why}"), find_cause(&watched.release, workload, objects)),
-            Readiness::Failed(why) => (format!("{workload}: {why}"), Some(Cause::failed(workload, &why))),
+            Readiness::Waiting(why) => {
+                let cause = book.cause(runner, &watched.release, workload, objects).await;
+                (format!("{workload}: {why}"), cause)
+            }
+            Readiness::Failed(why) => {
+                let cause = book.of_failed(runner, &watched.release, workload, &why, objects).await;
+                (format!("{workload}: {why}"), Some(cause))
+            }
         };
         if waiting.as_ref().is_none_or(|(_, known)| known.is_none() && cause.is_some()) {
             waiting = Some((text, cause));

@@ -36,10 +36,13 @@ pub(super) async fn apply(runner: &Runner, tools: &Tools, plan: &ReleasePlan) ->
         }
     }
     let upgrade = helm::Upgrade { release, chart: &plan.chart.path, digest: &plan.digest, revision: revision + 1 };
-    let output = runner
-        .run(helm::upgrade(tools, &upgrade))
-        .await
-        .map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
+    let output = match runner.run(helm::upgrade(tools, &upgrade)).await {
+        Ok(output) => output,
+        Err(error) => {
+            let cause = Cause::of_helm(&release.name, &release.namespace, &error);
+            return Err(cause.with_hook_log(runner, &release.name, &release.namespace).await);
+        }
+    };
     let unreadable = |what: &str| Cause::unreadable(&release.name, what);
     let upgraded = helm::upgraded(&output.stdout).ok_or_else(|| unreadable("helm's answer is not JSON"))?;
     let objects = documents(&upgraded.manifest).map_err(|error| unreadable(&error.to_string()))?;

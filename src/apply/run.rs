@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cause::LogBook;
 use super::crds::{CrdError, Present};
 use super::scheduler::{Scheduler, Waits};
 use super::secrets::SecretStepError;
@@ -87,6 +88,7 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
             waits: environment.waits,
             lost: Arc::default(),
             events,
+            book: LogBook::default(),
         };
         return Ok(quiet.run(&plan.releases, |_| std::future::ready(())).await.0);
     }
@@ -123,7 +125,8 @@ async fn stages(
     record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
 
     let writer = RecordWriter { runner, system, stack: &stack.id };
-    let scheduler = Scheduler { runner, tools, waits: *waits, lost: lease.lost_flag(), events };
+    let scheduler =
+        Scheduler { runner, tools, waits: *waits, lost: lease.lost_flag(), events, book: LogBook::default() };
     // While the last workloads get ready, there is time to write the record of what helm has made.
     let mut written = None;
     let (mut reports, records) = scheduler

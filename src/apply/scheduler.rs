@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::cause::Cause;
+use super::cause::{Cause, LogBook};
 use super::poll::{Seen, Watched, look};
 use super::release::{self, Applied};
+use super::wait::UNSEEN;
 use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
 use crate::plan::{Action, ReleasePlan};
@@ -70,6 +71,7 @@ pub(super) struct Scheduler<'a> {
     pub(super) waits: Waits,
     pub(super) lost: Arc<AtomicBool>,
     pub(super) events: &'a Events,
+    pub(super) book: LogBook,
 }
 
 impl Scheduler<'_> {
@@ -180,11 +182,11 @@ impl Scheduler<'_> {
                 ready: step.plan.release.ready.clone(),
             })
             .collect();
-        let runner = self.runner.clone();
+        let (runner, book) = (self.runner.clone(), self.book.clone());
         let youngest = waiting_since(steps).unwrap_or_default();
         let pause = (youngest / 40).clamp(*LOOK.start(), *LOOK.end());
         tasks.spawn(async move {
-            let seen = look(&runner, &watched).await;
+            let seen = look(&runner, &watched, &book).await;
             tokio::time::sleep(pause).await;
             Message::Seen(seen)
         });
@@ -207,8 +209,11 @@ impl Scheduler<'_> {
     }
 
     fn seen(&self, steps: &mut [Step<'_>], result: Result<Vec<(String, Seen)>, ExecError>) {
-        // A look that failed says nothing; deadlines still count.
-        let seen = result.unwrap_or_default();
+        let (seen, failed) = match result {
+            Ok(seen) => (seen, None),
+            // A look that failed says nothing of the releases; deadlines still count.
+            Err(error) => (Vec::new(), Some(error)),
+        };
         for step in steps.iter_mut() {
             let Phase::Waiting { deadline, cause: known } = &step.phase else { continue };
             let (deadline, known) = (*deadline, known.clone());
@@ -217,8 +222,12 @@ impl Scheduler<'_> {
                 self.finish(step, StepAction::Failed, Some(Cause::interrupted(&name)));
                 continue;
             }
+            let unseen = failed.as_ref().map(|error| Seen::Waiting {
+                text: UNSEEN.to_owned(),
+                cause: Cause::of_look(&name, &step.plan.release.namespace, error),
+            });
             let verdict = seen.iter().find(|(release, _)| *release == name).map(|(_, verdict)| verdict);
-            match verdict {
+            match verdict.or(unseen.as_ref()) {
                 Some(Seen::Ready) => {
                     let action = step.action();
                     self.finish(step, action, None);
@@ -244,12 +253,7 @@ impl Scheduler<'_> {
                         step.phase = Phase::Waiting { deadline, cause: current };
                     }
                 }
-                None if Instant::now() >= deadline => {
-                    let release = &step.plan.release;
-                    let late =
-                        Cause::timeout(&release.namespace, release.timeout_seconds, "the API server does not answer");
-                    self.finish(step, StepAction::Failed, Some(late));
-                }
+                // It was applied while the look was under way; the next one sees it.
                 None => {}
             }
         }

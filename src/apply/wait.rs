@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::cause::Cause;
+use super::cause::{Cause, LogBook};
 use super::poll::{Seen, Watched, look};
 use crate::exec::Runner;
 use crate::render::Workload;
 
 /// How long to wait between two looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// What is said while the cluster cannot be looked at.
+pub(super) const UNSEEN: &str = "the API server cannot be asked";
 
 /// What to wait for, and how long.
 #[derive(Debug, Clone)]
@@ -31,17 +33,19 @@ pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Ca
     let watched =
         [Watched { release: release.to_owned(), namespace: namespace.to_owned(), workloads, ready: Vec::new() }];
     let started = Instant::now();
+    let book = LogBook::default();
     let mut hopeless: Option<(String, Instant)> = None;
     loop {
         if runner.is_interrupted() {
             return Err(Cause::interrupted(release));
         }
-        // A look that failed says nothing; the limit still counts.
-        let seen = look(runner, &watched).await.unwrap_or_default();
-        let (text, cause) = match seen.into_iter().next().map(|(_, seen)| seen) {
-            Some(Seen::Ready) => return Ok(()),
-            Some(Seen::Waiting { text, cause }) => (text, cause),
-            None => ("the API server does not answer".to_owned(), None),
+        let seen = look(runner, &watched, &book).await;
+        let (text, cause) = match seen.map(|seen| seen.into_iter().next().map(|(_, seen)| seen)) {
+            Ok(Some(Seen::Ready)) => return Ok(()),
+            Ok(Some(Seen::Waiting { text, cause })) => (text, cause),
+            Ok(None) => ("nothing is known of it".to_owned(), None),
+            // A look that failed says nothing of the release; the limit still counts.
+            Err(error) => (UNSEEN.to_owned(), Cause::of_look(release, namespace, &error)),
         };
         if let Some(cause) = cause.as_ref().filter(|cause| cause.permanent) {
             match &hopeless {

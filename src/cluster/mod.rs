@@ -3,12 +3,14 @@
 mod api_error;
 mod lease;
 mod record;
+mod redact;
 mod state;
 mod workload;
 
 pub use api_error::{ApiFault, classify};
 pub use lease::{Lease, LeaseError};
 pub use record::{CrdRecord, RECORD_NAME, ReleaseRecord, StackRecord};
+pub use redact::Redactor;
 pub(crate) use state::workload_of;
 pub use state::{ClusterState, NamespaceState, ReleaseState, ReleaseStatus, Scope, observe};
 pub use workload::{Readiness, readiness};

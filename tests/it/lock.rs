@@ -117,7 +117,7 @@ fn a_changed_chart_is_refused_until_the_lock_is_renewed() {
     ----- stdout -----
 
     ----- stderr -----
-    error: chart web 1.2.3 from directory has sha256:[DIGEST], but mlops.lock has sha256:[DIGEST]
+    error: MLC207 chart web 1.2.3 from directory has sha256:[DIGEST], but mlops.lock has sha256:[DIGEST]
     hint: if the new chart is wanted: mlopsctl lock --update
     ");
     assert_eq!(project.read(LOCK_FILE), locked, "a refusal changes nothing");
@@ -135,7 +135,7 @@ fn a_chart_that_the_folder_lacks_is_named_with_the_file_to_put_there() {
     ----- stdout -----
 
     ----- stderr -----
-    error: charts holds no chart web 1.2.3
+    error: MLC206 charts holds no chart web 1.2.3
     hint: put web-1.2.3.tgz into charts
     ");
 }

@@ -7,12 +7,15 @@ mod fixtures;
 mod harness;
 
 mod cause;
+mod cause_table;
+mod cause_words;
 mod chart;
 mod config_meaning;
 mod config_shape;
 mod config_show;
 mod config_syntax;
 mod crds;
+mod docs;
 mod help;
 mod help_models;
 mod images;
