@@ -17,7 +17,7 @@ build: ## Build the debug binary
 release: ## Build the stripped binary
 	cargo build --locked --release
 
-tools: ## Build Kubernetes, etcd, helm and kubectl for the tests (once, about 15 minutes on 2 cores)
+tools: ## Build Kubernetes, etcd, helm and kubectl for the tests (once, about 15 minutes on 2 cores; a real node's come later)
 	tests/cluster/cluster tools
 
 demo: ## Start a throwaway cluster, put the whole stack on it, show it
