@@ -84,7 +84,7 @@ async fn drain(runner: &Runner, namespace: &str) -> Result<Vec<String>, ExecErro
         };
         let left = left(&output.stdout);
         if !left.iter().any(|object| object.is_leaving(&left)) || started.elapsed() > DRAIN_LIMIT {
-            return Ok(left.into_iter().map(|object| object.name.to_owned()).collect());
+            return Ok(left.into_iter().map(|object| object.name).collect());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -92,8 +92,8 @@ async fn drain(runner: &Runner, namespace: &str) -> Result<Vec<String>, ExecErro
 
 /// An object of a namespace that is to be deleted.
 struct Left<'a> {
-    /// Its kind and name.
-    name: &'a str,
+    /// Its kind and name, as kubectl takes them.
+    name: String,
     uid: &'a str,
     deleted: bool,
     owners: Vec<&'a str>,
@@ -104,13 +104,15 @@ const LEFT: &str = r#"go-template={{range .items}}{{.kind}}/{{.metadata.name}} {
 
 /// Reads what [`LEFT`] prints, without what every namespace has, and our own Lease.
 fn left(text: &str) -> Vec<Left<'_>> {
-    const USUAL: &[&str] = &["ConfigMap/kube-root-ca.crt", "ServiceAccount/default", "Lease/mlopsctl"];
+    const USUAL: &[&str] = &["configmap/kube-root-ca.crt", "serviceaccount/default", "lease/mlopsctl"];
     let objects = text.lines().filter_map(|line| {
         let mut words = line.split(' ');
         let (name, uid, state) = (words.next()?, words.next()?, words.next()?);
+        let (kind, name) = name.split_once('/')?;
+        let name = format!("{}/{name}", kind.to_lowercase());
         Some(Left { name, uid, deleted: state == "deleted", owners: words.collect() })
     });
-    objects.filter(|object| !USUAL.contains(&object.name)).collect()
+    objects.filter(|object| !USUAL.contains(&object.name.as_str())).collect()
 }
 
 impl Left<'_> {
@@ -119,7 +121,7 @@ impl Left<'_> {
     fn is_leaving(&self, all: &[Self]) -> bool {
         let stays = |owner: &&str| all.iter().any(|object| object.uid == *owner && !object.deleted);
         self.deleted
-            || self.name.starts_with("Endpoints/")
+            || self.name.starts_with("endpoints/")
             || (!self.owners.is_empty() && !self.owners.iter().any(stays))
     }
 }
@@ -142,9 +144,9 @@ Service/own 9 -
 Endpoints/minio 10 -
 ";
         let left = left(text);
-        let leaving: Vec<&str> = left.iter().filter(|it| it.is_leaving(&left)).map(|it| it.name).collect();
+        let leaving: Vec<&str> = left.iter().filter(|it| it.is_leaving(&left)).map(|it| &it.name[..]).collect();
         // The pod of the ReplicaSet is next.
-        assert_eq!(leaving, ["ReplicaSet/mlflow-1", "Pod/minio-0", "Endpoints/minio"]);
+        assert_eq!(leaving, ["replicaset/mlflow-1", "pod/minio-0", "endpoints/minio"]);
         assert_eq!(left.len(), 9);
     }
 }
