@@ -8,9 +8,11 @@ pub(crate) use self::models::{
     BuildArgs, ImagesArgs, ImagesCommand, ModelCommand, PipelineCommand, PipelineLogsArgs, PipelineRunArgs,
     PromoteArgs, RollbackArgs, ServingCommand, VerifyArgs,
 };
+pub(crate) use self::recovery::{DownArgs, HistoryArgs, RollbackStackArgs};
 use crate::printer::OutputFormat;
 
 mod models;
+mod recovery;
 
 /// Puts an MLOps stack on a Kubernetes cluster from one file, with the real helm and kubectl.
 #[derive(Debug, Parser)]
@@ -82,6 +84,10 @@ pub(crate) enum Command {
     Upgrade(UpArgs),
     /// Show releases, workloads, health and addresses
     Status(StatusArgs),
+    /// List what was in force after earlier runs
+    History(HistoryArgs),
+    /// Bring an earlier revision of the whole stack into force: show the plan, ask, then roll back
+    Rollback(RollbackStackArgs),
     /// Prove the way from a training run to a prediction, a metric and a log line
     Verify(VerifyArgs),
     /// Run the stack's pipelines and look at them
@@ -165,7 +171,7 @@ pub(crate) struct PlanArgs {
     pub(crate) summary: bool,
 }
 
-/// Options of `up` and `upgrade`.
+/// Options of `up`, `upgrade` and `rollback`.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
     /// Answer yes to all questions
@@ -202,20 +208,6 @@ pub(crate) struct StatusArgs {
     /// Look again every two seconds until interrupted
     #[arg(long, short)]
     pub(crate) watch: bool,
-}
-
-/// Options of `down`.
-#[derive(Debug, Args)]
-pub(crate) struct DownArgs {
-    /// Answer yes to all questions
-    #[arg(long, short)]
-    pub(crate) yes: bool,
-    /// Delete volumes, Secrets and CRDs of the stack too
-    #[arg(long)]
-    pub(crate) purge: bool,
-    /// The stack's id, to confirm --purge without a terminal
-    #[arg(long, value_name = "STACK_ID", requires = "purge")]
-    pub(crate) confirm: Option<String>,
 }
 
 /// Options of `render`.

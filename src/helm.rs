@@ -57,8 +57,21 @@ pub fn rollback(name: &str, namespace: &str, revision: u64, limit: Duration) -> 
         Tool::Helm,
         ["rollback", name, &revision.to_string(), "--namespace", namespace, "--timeout", &format!("{seconds}s")],
     )
+    .args(["--history-max", "10"])
     .timeout(limit + LIMIT_MARGIN)
     .isolated()
+}
+
+/// Returns the call that puts a revision's own number on it, where helm made it with the labels of another.
+pub fn number(name: &str, namespace: &str, revision: u64) -> Invocation {
+    let (secret, label) = (secret_name(name, revision), format!("{REVISION_LABEL}={revision}"));
+    Invocation::new(Tool::Kubectl, ["label", "secret", &secret, &label, "--overwrite", "--namespace", namespace])
+        .isolated()
+}
+
+/// Returns the name of the Secret in which helm keeps a revision.
+pub fn secret_name(name: &str, revision: u64) -> String {
+    format!("sh.helm.release.v1.{name}.v{revision}")
 }
 
 /// Returns the call that uninstalls a release; a missing one is fine.

@@ -2,9 +2,12 @@
 
 mod cause;
 mod crds;
+mod keeper;
+mod ledger;
 mod namespaces;
 mod poll;
 mod release;
+mod rollback;
 mod run;
 mod scheduler;
 mod secrets;
@@ -15,6 +18,7 @@ pub use cause::{Cause, CauseKind, Sign, Source, causes, find_cause, shown_in};
 pub(crate) use crds::CrdError;
 pub use crds::{CrdVerdict, Present, judge};
 pub(crate) use release::record_from_manifest;
+pub use rollback::roll_back;
 pub(crate) use run::remove;
 pub use run::{Environment, RunError, apply};
 pub use scheduler::Waits;

@@ -1,4 +1,4 @@
-//! One release: recovery, then `helm upgrade --install`.
+//! One release: recovery, then `helm upgrade --install`; or `helm rollback`.
 
 use std::time::Duration;
 
@@ -6,8 +6,50 @@ use super::cause::Cause;
 use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
 use crate::helm;
-use crate::plan::{Action, Recovery, ReleasePlan};
-use crate::render::{Workload, documents};
+use crate::plan::{Action, Back, Recovery, ReleasePlan};
+use crate::render::{Workload, documents, images};
+use crate::report::StepAction;
+use crate::stack::Release;
+
+/// What is to be done with a release.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    /// The release; of one that only goes back, values and chart do not count.
+    pub(super) release: Release,
+    /// What it is called when it is done.
+    pub(super) action: StepAction,
+    /// How it is done.
+    pub(super) work: Work,
+}
+
+/// How a release is brought into force.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    /// It is.
+    Nothing,
+    /// By its chart and values.
+    Upgrade(Box<ReleasePlan>),
+    /// By a revision that helm keeps.
+    RollBack(Back),
+}
+
+impl Job {
+    /// Returns the job of a plan.
+    pub(super) fn of(plan: &ReleasePlan) -> Self {
+        let action = match plan.action {
+            Action::Install => StepAction::Installed,
+            Action::Upgrade { .. } => StepAction::Upgraded,
+            Action::Repair { .. } => StepAction::Repaired,
+            Action::Unchanged { .. } => StepAction::Unchanged,
+            Action::Foreign { .. } => StepAction::Skipped,
+        };
+        let work = match plan.action {
+            Action::Unchanged { .. } => Work::Nothing,
+            _ => Work::Upgrade(Box::new(plan.clone())),
+        };
+        Self { release: plan.release.clone(), action, work }
+    }
+}
 
 /// What helm has made.
 #[derive(Debug, Clone)]
@@ -17,7 +59,42 @@ pub(super) struct Applied {
 }
 
 /// Brings a release into force. Returns when helm and its hooks are done; readiness is the scheduler's.
-pub(super) async fn apply(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<Applied, Cause> {
+pub(super) async fn apply(runner: &Runner, tools: &Tools, job: &Job) -> Result<Applied, Cause> {
+    match &job.work {
+        Work::Upgrade(plan) => upgrade(runner, tools, plan).await,
+        Work::RollBack(back) => roll_back(runner, tools, &job.release, back).await,
+        // The scheduler starts no such job.
+        Work::Nothing => Err(Cause::unreadable(&job.release.name, "there is nothing to do")),
+    }
+}
+
+/// Goes back to a revision that helm keeps. helm gives the new revision the labels of the old one, so the number on it is
+/// put right: else it would pass for the work of another hand.
+async fn roll_back(runner: &Runner, tools: &Tools, release: &Release, back: &Back) -> Result<Applied, Cause> {
+    let Release { name, namespace, .. } = release;
+    let limit = Duration::from_secs(u64::from(release.timeout_seconds));
+    let failed = |error: ExecError| Cause::of_helm(name, namespace, &error);
+    let mut call = helm::rollback(name, namespace, back.to, limit);
+    if release.force_conflicts && tools.is_helm4() {
+        call = call.arg("--force-conflicts");
+    }
+    runner.run(call).await.map_err(failed)?;
+    let revision = back.from + 1;
+    runner.run(helm::number(name, namespace, revision)).await.map_err(failed)?;
+    let output = runner.run(helm::manifest(name, namespace)).await.map_err(failed)?;
+    let objects = documents(&output.stdout).map_err(|error| Cause::unreadable(name, &error.to_string()))?;
+    let record = ReleaseRecord {
+        namespace: namespace.clone(),
+        revision,
+        chart: back.chart.clone(),
+        digest: back.digest.clone(),
+        images: images(&objects),
+        workloads: Workload::of_manifest(&objects, namespace),
+    };
+    Ok(Applied { record })
+}
+
+async fn upgrade(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<Applied, Cause> {
     let release = &plan.release;
     let limit = Duration::from_secs(u64::from(release.timeout_seconds));
     let mut revision = plan.revision.unwrap_or(0);
@@ -50,6 +127,8 @@ pub(super) async fn apply(runner: &Runner, tools: &Tools, plan: &ReleasePlan) ->
         namespace: release.namespace.clone(),
         revision: upgraded.revision,
         chart: format!("{}-{}", chart_name(plan), plan.chart.version),
+        digest: plan.digest.clone(),
+        images: images(&objects),
         workloads: Workload::of_manifest(&objects, &release.namespace),
     };
     Ok(Applied { record })
@@ -74,6 +153,8 @@ pub(crate) async fn record_from_manifest(
         namespace: release.namespace.clone(),
         revision,
         chart: format!("{}-{}", chart_name(plan), plan.chart.version),
+        digest: plan.digest.clone(),
+        images: images(&objects),
         workloads: Workload::of_manifest(&objects, &release.namespace),
     }))
 }

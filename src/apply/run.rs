@@ -1,19 +1,22 @@
-//! The stages of a run: namespaces, lease, Secrets and CRDs, releases, removals, record.
+//! The stages of a run of `up`: namespaces, lease, Secrets and CRDs, releases, removals, record.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::cause::LogBook;
 use super::crds::{CrdError, Present};
+use super::keeper::Keeper;
+use super::ledger::{self, Leased};
+use super::release::Job;
 use super::scheduler::{Scheduler, Waits};
 use super::secrets::SecretStepError;
 use super::{crds, namespaces, secrets};
-use crate::cluster::{CrdRecord, Lease, LeaseError, StackRecord};
+use crate::cluster::{CrdRecord, LeaseError, StackRecord, StepState};
 use crate::exec::{ExecError, Runner, Tools};
 use crate::helm;
-use crate::kubectl;
-use crate::plan::{Plan, Removal};
+use crate::plan::{Plan, Removal, plan_digest};
 use crate::report::{Event, Events, Stage, StepAction, StepReport};
 use crate::stack::{SecretContent, Stack};
 
@@ -31,8 +34,10 @@ pub struct Environment<'a> {
     pub stack: &'a Stack,
     /// The system namespace.
     pub system: &'a str,
-    /// Who we are, for the Lease.
+    /// Who we are, for the Lease and the journal.
     pub holder: String,
+    /// The digest of the config, for the stack's revisions.
+    pub config: String,
     /// The version of the Lease when the cluster was observed.
     pub lease: Option<String>,
     /// How long to wait for what.
@@ -79,9 +84,11 @@ pub enum RunError {
     },
 }
 
-/// Carries a plan out. A plan with nothing to do does not touch the cluster.
+/// Carries a plan out. A plan with nothing to do does not touch the cluster, unless the last run was cut off before it could
+/// write down what is in force.
 pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -> Result<Vec<StepReport>, RunError> {
-    if plan.is_empty() {
+    let jobs: Vec<Job> = plan.releases.iter().map(Job::of).collect();
+    if plan.is_empty() && ledger::is_settled(&environment) {
         let quiet = Scheduler {
             runner: environment.runner,
             tools: environment.tools,
@@ -89,29 +96,34 @@ pub async fn apply(environment: Environment<'_>, plan: &Plan, events: &Events) -
             lost: Arc::default(),
             events,
             book: LogBook::default(),
+            keeper: None,
         };
-        return Ok(quiet.run(&plan.releases, |_| std::future::ready(())).await.0);
+        return Ok(quiet.run(&jobs).await.0);
     }
-    let Environment { runner, stack, system, .. } = &environment;
+    let Environment { runner, stack, .. } = &environment;
     if !plan.namespaces.is_empty() {
         events.send(Event::Stage(Stage::Namespaces));
     }
     namespaces::apply(runner, &stack.id, &plan.namespaces).await.map_err(RunError::Namespaces)?;
-    let (holder, known) = (environment.holder.clone(), environment.lease.as_deref());
-    let lease = Lease::acquire(runner, system, &stack.id, holder, known, |note| events.send(Event::Note(note))).await?;
-    let result = if lease.is_fresh() { stages(&environment, plan, events, &lease).await } else { Err(RunError::Stale) };
-    lease.release().await;
-    result
+    let open = plan.releases.iter().filter(|release| !release.action.is_unchanged());
+    let names = open.map(|release| release.release.name.clone());
+    let names = names.chain(plan.removals.iter().map(|removal| removal.name.clone()));
+    let run = ledger::Run { command: "up", plan: plan_digest(plan), steps: names.collect(), back: None };
+    ledger::under_lease(&environment, run, events, async |leased: Leased<'_>| {
+        stages(&environment, plan, &jobs, events, leased).await
+    })
+    .await
 }
 
 async fn stages(
     environment: &Environment<'_>,
     plan: &Plan,
+    jobs: &[Job],
     events: &Events,
-    lease: &Lease,
+    leased: Leased<'_>,
 ) -> Result<Vec<StepReport>, RunError> {
-    let Environment { runner, tools, stack, system, waits, typed, .. } = environment;
-    let mut record = environment.record.clone();
+    let Environment { runner, tools, stack, waits, typed, .. } = environment;
+    let Leased { keeper, lost } = leased;
     if !plan.secrets.is_empty() {
         events.send(Event::Stage(Stage::Secrets));
     }
@@ -121,55 +133,56 @@ async fn stages(
     let (made, applied) =
         tokio::join!(secrets::apply(runner, stack, &plan.secrets, typed), apply_crds(environment, plan, events),);
     made?;
-    record.crds.extend(applied?);
-    record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
+    let applied = applied?;
+    keeper.update(|record| {
+        record.crds.extend(applied);
+        record.crds.retain(|name, _| stack.releases.iter().any(|release| release.name == *name));
+    });
 
-    let writer = RecordWriter { runner, system, stack: &stack.id };
-    let scheduler =
-        Scheduler { runner, tools, waits: *waits, lost: lease.lost_flag(), events, book: LogBook::default() };
-    // While the last workloads get ready, there is time to write the record of what helm has made.
-    let mut written = None;
-    let (mut reports, records) = scheduler
-        .run(&plan.releases, |records| {
-            let mut early = record.clone();
-            early.releases.extend(records);
-            let write = writer.write(&early);
-            written = Some(early);
-            write
-        })
-        .await;
-    record.releases.extend(records);
-    if reports.iter().all(|report| report.action != StepAction::Failed) && !runner.is_interrupted() {
-        for removal in &plan.removals {
-            let report = remove(runner, removal, events).await;
-            if report.action == StepAction::Removed {
-                record.releases.remove(&removal.name);
-            }
-            reports.push(report);
-        }
-    }
-    if written.as_ref() != Some(&record) {
-        writer.write(&record).await;
+    let scheduler = Scheduler {
+        runner,
+        tools,
+        waits: *waits,
+        lost: Arc::clone(&lost),
+        events,
+        keeper: Some(keeper),
+        book: LogBook::default(),
+    };
+    let (mut reports, records) = scheduler.run(jobs).await;
+    keeper.update(|record| record.releases.extend(records));
+    if reports.iter().all(|report| report.action != StepAction::Failed) {
+        reports.extend(remove_all(runner, &plan.removals, events, keeper, &lost).await);
     }
     Ok(reports)
 }
 
-/// Writes the record. Without it the next run reads the manifests instead: slower, not wrong.
-#[derive(Debug, Clone)]
-struct RecordWriter<'a> {
-    runner: &'a Runner,
-    system: &'a str,
-    stack: &'a str,
-}
-
-impl RecordWriter<'_> {
-    fn write(&self, record: &StackRecord) -> impl Future<Output = ()> + Send + use<> {
-        let object = record.to_config_map(self.system, self.stack);
-        let runner = self.runner.clone();
-        async move {
-            let _ = runner.run(kubectl::apply(&[object], true).isolated()).await;
+/// Uninstalls releases one after another, as long as the Lease is ours.
+pub(super) async fn remove_all(
+    runner: &Runner,
+    removals: &[Removal],
+    events: &Events,
+    keeper: &Keeper,
+    lost: &AtomicBool,
+) -> Vec<StepReport> {
+    let mut reports = Vec::new();
+    for removal in removals {
+        if runner.is_interrupted() || lost.load(Ordering::SeqCst) {
+            break;
         }
+        let report = remove(runner, removal, events).await;
+        let gone = report.action == StepAction::Removed;
+        keeper.update(|record| {
+            if gone {
+                record.releases.remove(&removal.name);
+            }
+            if let Some(journal) = &mut record.journal {
+                let state = if gone { StepState::Done } else { StepState::Failed };
+                journal.steps.insert(removal.name.clone(), state);
+            }
+        });
+        reports.push(report);
     }
+    reports
 }
 
 async fn apply_crds(

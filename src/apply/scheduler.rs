@@ -1,4 +1,6 @@
 //! A release starts the moment its own needs are met.
+//!
+//! What is done with it, installed or rolled back, is the job's; order, limits, readiness and causes are the same for all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::cause::{Cause, LogBook};
+use super::keeper::Keeper;
 use super::poll::{Seen, Watched, look};
-use super::release::{self, Applied};
+use super::release::{self, Applied, Job, Work};
 use super::wait::UNSEEN;
 use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
-use crate::plan::{Action, ReleasePlan};
 use crate::report::{Event, Events, StepAction, StepReport};
 use crate::stack::{Need, Until};
 
@@ -23,6 +25,10 @@ const LOOK: std::ops::RangeInclusive<Duration> = Duration::from_millis(150)..=Du
 /// How long releases that nothing needs let those start first that others wait for: as many helms at once as there are
 /// releases would slow down the longest chain of needs, and with it the whole run.
 const HEAD_START: Duration = Duration::from_secs(2);
+
+/// What is said once where the API server was away for longer than the Lease lasts.
+const LOST: &str =
+    "the lease could not be renewed in time, so another run may have taken over: nothing more is started";
 
 /// How long the scheduler waits for what.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +49,7 @@ enum Phase {
 }
 
 struct Step<'a> {
-    plan: &'a ReleasePlan,
+    job: &'a Job,
     phase: Phase,
     started: Option<Instant>,
     seconds: f64,
@@ -55,16 +61,15 @@ struct Step<'a> {
 type Records = BTreeMap<String, ReleaseRecord>;
 
 fn records(steps: &[Step<'_>]) -> Records {
-    steps.iter().filter_map(|step| Some((step.plan.release.name.clone(), step.record.clone()?))).collect()
+    steps.iter().filter_map(|step| Some((step.job.release.name.clone(), step.record.clone()?))).collect()
 }
 
 enum Message {
     Applied(String, Result<Applied, Cause>),
     Seen(Result<Vec<(String, Seen)>, ExecError>),
-    Written,
 }
 
-/// Runs all releases of a plan. Returns a report for each, in the plan's order, and the records of those that were applied.
+/// Runs all jobs. Returns a report for each, in their order, and the records of those that were applied.
 pub(super) struct Scheduler<'a> {
     pub(super) runner: &'a Runner,
     pub(super) tools: &'a Tools,
@@ -72,16 +77,13 @@ pub(super) struct Scheduler<'a> {
     pub(super) lost: Arc<AtomicBool>,
     pub(super) events: &'a Events,
     pub(super) book: LogBook,
+    /// Takes down how far the run is; none where nothing is done.
+    pub(super) keeper: Option<&'a Keeper>,
 }
 
 impl Scheduler<'_> {
-    /// `all_applied` is called once, when helm has nothing left to do but workloads are still getting ready.
-    pub(super) async fn run<F: Future<Output = ()> + Send + 'static>(
-        &self,
-        plans: &[ReleasePlan],
-        mut all_applied: impl FnMut(Records) -> F,
-    ) -> (Vec<StepReport>, Records) {
-        let mut steps: Vec<Step<'_>> = plans.iter().map(|plan| self.step(plan)).collect();
+    pub(super) async fn run(&self, jobs: &[Job]) -> (Vec<StepReport>, Records) {
+        let mut steps: Vec<Step<'_>> = jobs.iter().map(|job| self.step(job)).collect();
         let mut tasks: JoinSet<Message> = JoinSet::new();
         let (mut looking, mut told) = (false, false);
         let head_start = tokio::time::sleep(HEAD_START);
@@ -93,13 +95,9 @@ impl Scheduler<'_> {
                 looking = true;
                 self.look(&steps, &mut tasks);
             }
-            if waiting && !told && !steps.iter().any(|step| matches!(step.phase, Phase::Blocked | Phase::Applying)) {
+            if !told && self.lost.load(Ordering::SeqCst) {
                 told = true;
-                let write = all_applied(records(&steps));
-                tasks.spawn(async move {
-                    write.await;
-                    Message::Written
-                });
+                self.events.send(Event::Note(LOST.to_owned()));
             }
             let message = tokio::select! {
                 message = tasks.join_next() => message,
@@ -112,7 +110,6 @@ impl Scheduler<'_> {
                     looking = false;
                     self.seen(&mut steps, result);
                 }
-                Ok(Message::Written) => {}
                 // A task of ours ends early only by a bug; its release then stays unfinished and is reported so.
                 Err(_) => looking = false,
             }
@@ -121,20 +118,22 @@ impl Scheduler<'_> {
         (steps.into_iter().map(Step::report).collect(), records)
     }
 
-    fn step<'a>(&self, plan: &'a ReleasePlan) -> Step<'a> {
-        let phase = match plan.action {
-            Action::Unchanged { .. } => {
-                self.events.send(Event::Finished {
-                    release: plan.release.name.clone(),
-                    action: StepAction::Unchanged,
-                    seconds: 0.0,
-                    cause: None,
-                });
-                Phase::Done(StepAction::Unchanged)
-            }
-            _ => Phase::Blocked,
+    fn tell(&self, event: Event) {
+        if let Some(keeper) = self.keeper {
+            keeper.note(&event);
+        }
+        self.events.send(event);
+    }
+
+    fn step<'a>(&self, job: &'a Job) -> Step<'a> {
+        let phase = if let Work::Nothing = job.work {
+            let (release, action) = (job.release.name.clone(), StepAction::Unchanged);
+            self.tell(Event::Finished { release, action, seconds: 0.0, cause: None });
+            Phase::Done(StepAction::Unchanged)
+        } else {
+            Phase::Blocked
         };
-        Step { plan, phase, started: None, seconds: 0.0, cause: None, record: None }
+        Step { job, phase, started: None, seconds: 0.0, cause: None, record: None }
     }
 
     /// Starts what can start, skips what never will. During the head start, what nothing needs waits for helm to be done
@@ -146,12 +145,12 @@ impl Scheduler<'_> {
             if !matches!(steps[index].phase, Phase::Blocked) {
                 continue;
             }
-            let name = steps[index].plan.release.name.clone();
+            let name = steps[index].job.release.name.clone();
             if self.runner.is_interrupted() || self.lost.load(Ordering::SeqCst) {
                 self.finish(&mut steps[index], StepAction::Skipped, Some(Cause::interrupted(&name)));
                 continue;
             }
-            let needs = &steps[index].plan.release.needs;
+            let needs = &steps[index].job.release.needs;
             if let Some(need) = needs.iter().find(|need| steps.iter().any(|step| step.blocks_for_ever(need))) {
                 let cause = Cause::skipped(&need.release);
                 self.finish(&mut steps[index], StepAction::Skipped, Some(cause));
@@ -165,9 +164,9 @@ impl Scheduler<'_> {
                 let step = &mut steps[index];
                 step.phase = Phase::Applying;
                 step.started = Some(Instant::now());
-                self.events.send(Event::Started { release: name.clone(), action: step.action() });
-                let (runner, tools, plan) = (self.runner.clone(), self.tools.clone(), step.plan.clone());
-                tasks.spawn(async move { Message::Applied(name, release::apply(&runner, &tools, &plan).await) });
+                self.tell(Event::Started { release: name.clone(), action: step.job.action });
+                let (runner, tools, job) = (self.runner.clone(), self.tools.clone(), step.job.clone());
+                tasks.spawn(async move { Message::Applied(name, release::apply(&runner, &tools, &job).await) });
             }
         }
     }
@@ -176,10 +175,10 @@ impl Scheduler<'_> {
         let waiting = steps.iter().filter(|step| matches!(step.phase, Phase::Waiting { .. }));
         let watched: Vec<Watched> = waiting
             .map(|step| Watched {
-                release: step.plan.release.name.clone(),
-                namespace: step.plan.release.namespace.clone(),
+                release: step.job.release.name.clone(),
+                namespace: step.job.release.namespace.clone(),
                 workloads: step.record.as_ref().map(|record| record.workloads.clone()).unwrap_or_default(),
-                ready: step.plan.release.ready.clone(),
+                ready: step.job.release.ready.clone(),
             })
             .collect();
         let (runner, book) = (self.runner.clone(), self.book.clone());
@@ -193,13 +192,16 @@ impl Scheduler<'_> {
     }
 
     fn applied(&self, steps: &mut [Step<'_>], name: &str, result: Result<Applied, Cause>) {
-        let Some(step) = steps.iter_mut().find(|step| step.plan.release.name == name) else { return };
+        let Some(step) = steps.iter_mut().find(|step| step.job.release.name == name) else { return };
         match result {
             Ok(applied) => {
                 step.record = Some(applied.record);
-                let limit = Duration::from_secs(u64::from(step.plan.release.timeout_seconds));
+                let limit = Duration::from_secs(u64::from(step.job.release.timeout_seconds));
                 step.phase = Phase::Waiting { deadline: Instant::now() + limit, cause: None };
-                self.events.send(Event::Applied { release: name.to_owned() });
+                if let (Some(keeper), Some(made)) = (self.keeper, step.record.clone()) {
+                    keeper.update(|record| _ = record.releases.insert(name.to_owned(), made));
+                }
+                self.tell(Event::Applied { release: name.to_owned() });
             }
             Err(_) if self.runner.is_interrupted() => {
                 self.finish(step, StepAction::Failed, Some(Cause::interrupted(name)));
@@ -217,20 +219,19 @@ impl Scheduler<'_> {
         for step in steps.iter_mut() {
             let Phase::Waiting { deadline, cause: known } = &step.phase else { continue };
             let (deadline, known) = (*deadline, known.clone());
-            let name = step.plan.release.name.clone();
+            let name = step.job.release.name.clone();
             if self.runner.is_interrupted() {
                 self.finish(step, StepAction::Failed, Some(Cause::interrupted(&name)));
                 continue;
             }
             let unseen = failed.as_ref().map(|error| Seen::Waiting {
                 text: UNSEEN.to_owned(),
-                cause: Cause::of_look(&name, &step.plan.release.namespace, error),
+                cause: Cause::of_look(&name, &step.job.release.namespace, error),
             });
             let verdict = seen.iter().find(|(release, _)| *release == name).map(|(_, verdict)| verdict);
             match verdict.or(unseen.as_ref()) {
                 Some(Seen::Ready) => {
-                    let action = step.action();
-                    self.finish(step, action, None);
+                    self.finish(step, step.job.action, None);
                 }
                 Some(Seen::Waiting { text, cause }) => {
                     self.events.send(Event::Waiting { release: name, text: text.clone(), cause: cause.clone() });
@@ -244,7 +245,7 @@ impl Scheduler<'_> {
                     if let Some((cause, _)) = hopeless.cloned() {
                         self.finish(step, StepAction::Failed, Some(cause));
                     } else if Instant::now() >= deadline {
-                        let release = &step.plan.release;
+                        let release = &step.job.release;
                         let late = cause
                             .clone()
                             .unwrap_or_else(|| Cause::timeout(&release.namespace, release.timeout_seconds, text));
@@ -263,14 +264,14 @@ impl Scheduler<'_> {
         step.seconds = step.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         step.cause.clone_from(&cause);
         step.phase = Phase::Done(action);
-        let release = step.plan.release.name.clone();
-        self.events.send(Event::Finished { release, action, seconds: step.seconds, cause });
+        let release = step.job.release.name.clone();
+        self.tell(Event::Finished { release, action, seconds: step.seconds, cause });
     }
 }
 
 /// Says whether another release waits for this one.
 fn is_needed(steps: &[Step<'_>], step: &Step<'_>) -> bool {
-    steps.iter().any(|other| other.plan.release.needs.iter().any(|need| need.release == step.plan.release.name))
+    steps.iter().any(|other| other.job.release.needs.iter().any(|need| need.release == step.job.release.name))
 }
 
 /// Returns how long the release waits that began last.
@@ -280,18 +281,8 @@ fn waiting_since(steps: &[Step<'_>]) -> Option<Duration> {
 }
 
 impl Step<'_> {
-    fn action(&self) -> StepAction {
-        match self.plan.action {
-            Action::Install => StepAction::Installed,
-            Action::Upgrade { .. } => StepAction::Upgraded,
-            Action::Repair { .. } => StepAction::Repaired,
-            Action::Unchanged { .. } => StepAction::Unchanged,
-            Action::Foreign { .. } => StepAction::Skipped,
-        }
-    }
-
     fn meets(&self, need: &Need) -> bool {
-        self.plan.release.name == need.release
+        self.job.release.name == need.release
             && match &self.phase {
                 Phase::Waiting { .. } => need.until == Until::Applied,
                 Phase::Done(action) => !matches!(action, StepAction::Failed | StepAction::Skipped),
@@ -300,7 +291,7 @@ impl Step<'_> {
     }
 
     fn blocks_for_ever(&self, need: &Need) -> bool {
-        self.plan.release.name == need.release
+        self.job.release.name == need.release
             && matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
     }
 
@@ -310,8 +301,8 @@ impl Step<'_> {
             _ => StepAction::Failed,
         };
         StepReport {
-            release: self.plan.release.name.clone(),
-            namespace: self.plan.release.namespace.clone(),
+            release: self.job.release.name.clone(),
+            namespace: self.job.release.namespace.clone(),
             action,
             seconds: self.seconds,
             cause: self.cause,

@@ -33,6 +33,34 @@ pub enum LeaseError {
     Exec(#[from] ExecError),
 }
 
+/// What a Lease says of the run that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseState {
+    /// Who holds it: host, process id, a random part.
+    pub holder: String,
+    /// When it was renewed, on the holder's clock.
+    pub renewed: Option<jiff::Timestamp>,
+}
+
+impl LeaseState {
+    /// Reads a Lease; none where nobody holds it.
+    pub(super) fn of(object: &Value) -> Option<Self> {
+        let holder = object["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty())?;
+        let renewed = object["spec"]["renewTime"].as_str().and_then(|text| text.parse().ok());
+        Some(Self { holder: holder.to_owned(), renewed })
+    }
+
+    /// Says how long ago it was renewed, in seconds; none where clocks differ so much that it means nothing, or where no
+    /// living holder would have waited so long.
+    pub fn seconds_since_renewal(&self) -> Option<u64> {
+        let seconds = jiff::Timestamp::now().duration_since(self.renewed?).as_secs();
+        u64::try_from(seconds).ok().filter(|seconds| *seconds <= DURATION.as_secs())
+    }
+}
+
+/// How long a Lease must be watched to see a living holder renew it.
+pub(crate) const RENEWAL_SHOWS: Duration = Duration::from_secs(RENEW.as_secs() + 2);
+
 /// A Lease that is ours and renewed until it is given back.
 #[derive(Debug)]
 pub struct Lease {
@@ -75,11 +103,26 @@ impl Lease {
 
     /// Gives the Lease back. A failure costs the next run a wait, no more.
     pub async fn release(self) {
+        self.release_with(None).await;
+    }
+
+    /// Gives the Lease back and replaces an object in the same call, before it. The object is written only while the Lease is
+    /// ours: where it was lost, another run may have written since.
+    pub async fn release_with(self, last_words: Option<Value>) {
         // Whoever holds the lock is not in the midst of a renewal, so the version is the newest.
         let mut object = self.object.lock().await.clone();
         self.renewal.abort();
         object["spec"]["holderIdentity"] = json!("");
-        let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+        let last_words = last_words.filter(|_| !self.lost.load(Ordering::SeqCst));
+        let Some(words) = last_words else {
+            let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+            return;
+        };
+        if self.runner.run(kubectl::replace_all(&[words.clone(), object.clone()]).isolated()).await.is_err() {
+            // Somebody deleted the object: it is made anew.
+            let _ = self.runner.run(kubectl::apply(&[words], true).isolated()).await;
+            let _ = self.runner.run(kubectl::replace(&object, &self.namespace).isolated()).await;
+        }
     }
 }
 
@@ -89,12 +132,23 @@ async fn renew(runner: Runner, namespace: String, object: Arc<tokio::sync::Mutex
         tokio::time::sleep(RENEW).await;
         let mut object = object.lock().await;
         object["spec"]["renewTime"] = json!(now());
-        match runner.run(kubectl::replace(&object, &namespace).isolated().timeout(DURATION)).await {
+        let begun = Instant::now();
+        let call = runner.run(kubectl::replace(&object, &namespace).isolated().timeout(DURATION));
+        tokio::pin!(call);
+        // Others take the Lease over when it ran out, not when our call that hangs comes back.
+        let result = tokio::select! {
+            result = &mut call => result,
+            () = tokio::time::sleep_until((renewed + DURATION).into()), if !lost.load(Ordering::SeqCst) => {
+                lost.store(true, Ordering::SeqCst);
+                call.await
+            }
+        };
+        match result {
             Ok(output) => {
                 if let Ok(written) = serde_json::from_str(&output.stdout) {
                     *object = written;
                 }
-                renewed = Instant::now();
+                renewed = begun;
             }
             Err(error) if kubectl::conflict(&error) => lost.store(true, Ordering::SeqCst),
             Err(_) if renewed.elapsed() > DURATION => lost.store(true, Ordering::SeqCst),

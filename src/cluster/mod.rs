@@ -1,18 +1,23 @@
 //! What the cluster says, and the little that `mlopsctl` keeps in it.
 
 mod api_error;
+mod journal;
 mod lease;
 mod record;
 mod redact;
+mod revision;
 mod state;
 mod workload;
 
 pub use api_error::{ApiFault, classify};
-pub use lease::{Lease, LeaseError};
+pub use journal::{Journal, Outcome, StepState};
+pub(crate) use lease::RENEWAL_SHOWS;
+pub use lease::{Lease, LeaseError, LeaseState};
 pub use record::{CrdRecord, RECORD_NAME, ReleaseRecord, StackRecord};
 pub use redact::Redactor;
-pub(crate) use state::workload_of;
-pub use state::{ClusterState, NamespaceState, ReleaseState, ReleaseStatus, Scope, observe};
+pub use revision::{Origin, ReleaseRevision, StackRevision, add_revision, differs};
+pub use state::{ClaimState, ClusterState, HelmRevision, NamespaceState, ReleaseState, ReleaseStatus, Scope, observe};
+pub(crate) use state::{observe_lease, workload_of};
 pub use workload::{Readiness, readiness};
 pub(crate) use workload::{condition, is_true};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::GENERATION_LABEL;
-use super::lease::NAME as LEASE_NAME;
+use super::lease::{LeaseState, NAME as LEASE_NAME};
 use super::record::{RECORD_NAME, StackRecord};
 use super::workload::{Readiness, readiness};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
@@ -43,6 +43,71 @@ pub struct ClusterState {
     pub record: Option<StackRecord>,
     /// The version of the Lease: where it moves on, another run has been at work since.
     pub lease: Option<String>,
+    /// Who holds the Lease.
+    pub holder: Option<LeaseState>,
+    /// Every revision that helm keeps, by namespace and name, then by number.
+    pub revisions: BTreeMap<(String, String), BTreeMap<u64, HelmRevision>>,
+    /// The volume claims in the namespaces of the scope.
+    pub claims: Vec<ClaimState>,
+}
+
+/// One revision that helm keeps of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelmRevision {
+    /// Its status.
+    pub status: ReleaseStatus,
+    /// The digest that it was made with; none if somebody else made it, even where it inherited the label.
+    pub digest: Option<String>,
+}
+
+impl HelmRevision {
+    /// Says whether it was in force once.
+    pub fn is_good(&self) -> bool {
+        matches!(self.status, ReleaseStatus::Deployed | ReleaseStatus::Superseded)
+    }
+}
+
+/// A volume claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimState {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its size, as Kubernetes writes it; that of the volume once it has one.
+    pub size: String,
+    /// It has a volume.
+    pub bound: bool,
+    /// The label that charts name the release in; operators name it after the release and what they made of it.
+    pub instance: String,
+    /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
+    pub goes_with_release: bool,
+}
+
+impl ClaimState {
+    fn of(object: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if object["kind"] != "PersistentVolumeClaim" {
+            return None;
+        }
+        let (metadata, annotations) = (&object["metadata"], &object["metadata"]["annotations"]);
+        let wanted = &object["spec"]["resources"]["requests"]["storage"];
+        Some(Self {
+            namespace: text(&metadata["namespace"]),
+            name: text(&metadata["name"]),
+            size: text(Some(&object["status"]["capacity"]["storage"]).filter(|it| it.is_string()).unwrap_or(wanted)),
+            bound: object["status"]["phase"] == "Bound",
+            instance: text(&metadata["labels"]["app.kubernetes.io/instance"]),
+            goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
+                && annotations["helm.sh/resource-policy"] != "keep",
+        })
+    }
+
+    /// Says whether it belongs to a release.
+    pub fn is_of(&self, namespace: &str, release: &str) -> bool {
+        let rest = self.instance.strip_prefix(release);
+        self.namespace == namespace && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
 }
 
 /// A namespace.
@@ -130,7 +195,7 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
     own.push(format!("configmap/{RECORD_NAME}"));
     own.push(format!("lease/{LEASE_NAME}"));
     let version = Invocation::new(Tool::Kubectl, ["version", "-o", "json"]);
-    let (version, own, secrets, crds, workloads) = tokio::try_join!(
+    let (version, own, secrets, crds, (workloads, claims)) = tokio::try_join!(
         runner.run(version),
         runner.run(kubectl::get(own, Some(&scope.system))),
         runner.run(kubectl::get_labels("secrets")),
@@ -141,6 +206,7 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
     let mut state = ClusterState {
         server_version: version["serverVersion"]["gitVersion"].as_str().unwrap_or_default().to_owned(),
         workloads,
+        claims,
         crds: kubectl::label_rows(&crds.stdout, false).into_iter().map(|row| (row.name, row.labels)).collect(),
         ..ClusterState::default()
     };
@@ -148,13 +214,16 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         match object["kind"].as_str() {
             Some("Namespace") => _ = state.namespaces.insert(name, namespace(&object)),
-            Some("Lease") => state.lease = object["metadata"]["resourceVersion"].as_str().map(str::to_owned),
+            Some("Lease") => {
+                state.lease = object["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+                state.holder = LeaseState::of(&object);
+            }
             _ => state.record = StackRecord::from_config_map(&object),
         }
     }
     for row in kubectl::label_rows(&secrets.stdout, true) {
         if row.labels.get("owner").map(String::as_str) == Some("helm") {
-            add_revision(&mut state.releases, &row);
+            add_revision(&mut state, &row);
         } else {
             let generation = row.labels.get(GENERATION_LABEL).cloned();
             state.secrets.insert((row.namespace, row.name), generation);
@@ -163,24 +232,35 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
     Ok(state)
 }
 
-/// Reads the workloads of namespaces, one call for each.
-async fn workloads(runner: &Runner, namespaces: &[String]) -> Result<BTreeMap<Workload, Readiness>, ExecError> {
+/// Reads who holds the Lease.
+pub(crate) async fn observe_lease(runner: &Runner, system: &str) -> Result<Option<LeaseState>, ExecError> {
+    let output = runner.run(kubectl::get([format!("lease/{LEASE_NAME}")], Some(system))).await?;
+    Ok(kubectl::items(&output.stdout).first().and_then(LeaseState::of))
+}
+
+/// Reads the workloads and claims of namespaces, one call for each.
+async fn workloads(
+    runner: &Runner,
+    namespaces: &[String],
+) -> Result<(BTreeMap<Workload, Readiness>, Vec<ClaimState>), ExecError> {
     let mut tasks = tokio::task::JoinSet::new();
     for namespace in namespaces {
         let call = kubectl::get(["deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims"], Some(namespace));
         let runner = runner.clone();
         tasks.spawn(async move { runner.run(call).await });
     }
-    let mut found = BTreeMap::new();
+    let (mut found, mut claims) = (BTreeMap::new(), Vec::new());
     while let Some(result) = tasks.join_next().await {
         let Ok(output) = result else { continue };
         for object in kubectl::items(&output?.stdout) {
             if let Some(workload) = workload_of(&object) {
                 found.insert(workload, readiness(&object));
             }
+            claims.extend(ClaimState::of(&object));
         }
     }
-    Ok(found)
+    claims.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok((found, claims))
 }
 
 /// Returns which workload a live object is.
@@ -200,25 +280,29 @@ fn namespace(object: &Value) -> NamespaceState {
     }
 }
 
-fn add_revision(releases: &mut BTreeMap<(String, String), ReleaseState>, row: &kubectl::LabelRow) {
+fn add_revision(cluster: &mut ClusterState, row: &kubectl::LabelRow) {
     let label = |name: &str| row.labels.get(name).map(String::as_str);
     let (Some(name), Some(revision)) = (label("name"), label("version").and_then(|text| text.parse().ok())) else {
         return;
     };
+    let key = (row.namespace.clone(), name.to_owned());
     let status = ReleaseStatus::parse(label("status").unwrap_or_default());
-    let good = matches!(status, ReleaseStatus::Deployed | ReleaseStatus::Superseded).then_some(revision);
-    let state = releases.entry((row.namespace.clone(), name.to_owned())).or_insert(ReleaseState {
+    let digest = label(DIGEST_LABEL).map(str::to_owned);
+    let digest_revision = label(REVISION_LABEL).and_then(|text| text.parse().ok());
+    let found = HelmRevision { status, digest: digest.clone().filter(|_| digest_revision == Some(revision)) };
+    let state = cluster.releases.entry(key.clone()).or_insert(ReleaseState {
         revision: 0,
         status,
         digest: None,
         digest_revision: None,
         good_revision: None,
     });
-    state.good_revision = state.good_revision.max(good);
+    state.good_revision = state.good_revision.max(found.is_good().then_some(revision));
     if revision > state.revision {
         state.revision = revision;
         state.status = status;
-        state.digest = label(DIGEST_LABEL).map(str::to_owned);
-        state.digest_revision = label(REVISION_LABEL).and_then(|text| text.parse().ok());
+        state.digest = digest;
+        state.digest_revision = digest_revision;
     }
+    cluster.revisions.entry(key).or_default().insert(revision, found);
 }

@@ -2,8 +2,10 @@
 
 mod config;
 mod down;
+mod history;
 mod images;
 mod init;
+mod last_run;
 mod lock;
 mod model;
 mod pipeline;
@@ -11,6 +13,7 @@ mod plan;
 mod preflight;
 pub(crate) mod prepare;
 mod render;
+mod rollback;
 mod serving;
 mod session;
 mod shell;
@@ -33,6 +36,8 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult 
         Command::Install(args) => up::install(settings, &args).await,
         Command::Upgrade(args) => up::upgrade(settings, &args).await,
         Command::Status(args) => status::run(settings, &args).await,
+        Command::History(args) => history::run(settings, &args).await,
+        Command::Rollback(args) => rollback::run(settings, &args).await,
         Command::Verify(args) => verify::run(settings, &args).await,
         Command::Pipeline(command) => pipeline::run(settings, &command).await,
         Command::Model(command) => model::run(settings, &command).await,

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::last_run::{self, RunStatus};
 use super::prepare::{catalog, config, runner, scope, stack};
 use crate::cli::StatusArgs;
 use crate::cluster::{ClusterState, Readiness, STACK_LABEL, observe};
 use crate::config::Config;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::Runner;
+use crate::plan::config_digest;
 use crate::printer::{OutputFormat, Tone};
 use crate::report::table;
 use crate::settings::Settings;
@@ -27,6 +29,13 @@ struct StatusReport {
     healthy: bool,
     stack: String,
     server_version: String,
+    /// The newest revision of the stack; none where none was kept.
+    revision: Option<u64>,
+    /// The file says the same as at that revision.
+    file_in_force: bool,
+    /// The last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunStatus>,
     releases: Vec<ReleaseStatus>,
 }
 
@@ -70,7 +79,9 @@ pub(super) async fn run(settings: &Settings, args: &StatusArgs) -> CommandResult
 }
 
 async fn look(runner: &Runner, stack: &Stack, config: &Config) -> Result<StatusReport, CommandError> {
-    let state = observe(runner, &scope(stack)).await?;
+    let scope = scope(stack);
+    let state = observe(runner, &scope).await?;
+    let newest = state.record.as_ref().and_then(|record| record.revisions.last());
     let other =
         state.namespaces.values().find_map(|namespace| namespace.labels.get(STACK_LABEL).filter(|id| **id != stack.id));
     let releases: Vec<ReleaseStatus> =
@@ -79,6 +90,9 @@ async fn look(runner: &Runner, stack: &Stack, config: &Config) -> Result<StatusR
         healthy: releases.iter().all(|it| it.status == "deployed" && it.waiting.is_empty()),
         stack: other.unwrap_or(&stack.id).clone(),
         server_version: state.server_version.clone(),
+        revision: newest.map(|revision| revision.number),
+        file_in_force: newest.is_none_or(|revision| revision.config == config_digest(config)),
+        run: last_run::of(runner, &scope, &state).await?,
         releases,
     })
 }
@@ -146,6 +160,14 @@ fn show(settings: &Settings, report: &StatusReport, stack: &Stack, config: &Conf
     }
     if report.releases.iter().any(|it| it.revision.is_some() && !it.managed) {
         printer.say("* made by another hand; `mlopsctl up` repairs it");
+    }
+    if let Some(text) = report.run.as_ref().and_then(RunStatus::text) {
+        printer.data(&format!("{} {text}\n", printer.paint(Tone::Warn, "run:")));
+    }
+    if let (Some(revision), false) = (report.revision, report.file_in_force) {
+        printer.say(&format!(
+            "the file differs from revision {revision} of the stack, which is in force; `mlopsctl plan` shows how"
+        ));
     }
     printer.data(&uis(stack, config));
 }

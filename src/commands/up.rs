@@ -13,9 +13,9 @@ use crate::apply::{Environment, Present, RunError, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
 use crate::config::CredentialSource;
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::plan::Plan;
+use crate::plan::{Plan, config_digest};
 use crate::printer::OutputFormat;
-use crate::report::{Events, RunReport, StepAction, show_events};
+use crate::report::{Events, RunReport, StepAction, StepReport, show_events};
 use crate::settings::Settings;
 use crate::stack::SecretContent;
 
@@ -120,6 +120,7 @@ async fn carry_out(
         stack: &prepared.stack,
         system: &prepared.loaded.config.namespaces.system,
         holder: holder(),
+        config: config_digest(&prepared.loaded.config),
         lease: prepared.state.lease.clone(),
         waits: Waits { grace: Duration::from_secs(args.grace), parallel: usize::from(args.parallel) },
         typed,
@@ -143,7 +144,7 @@ async fn carry_out(
     drop(events);
     let _ = reporter.await;
     if prepared.runner.is_interrupted() && result.is_err() {
-        return Err(interrupted());
+        return Err(interrupted("up"));
     }
     if matches!(result, Err(RunError::Stale)) {
         settings.printer.say("another run changed the stack in the meantime, planning anew");
@@ -158,13 +159,15 @@ async fn carry_out(
         settings.printer.json(&report);
     }
     if prepared.runner.is_interrupted() {
-        return Err(interrupted());
+        return Err(interrupted("up"));
     }
     Ok(Some(if ok { ExitStatus::Success } else { ExitStatus::Failure }))
 }
 
-fn interrupted() -> CommandError {
-    CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted")).hint("`mlopsctl up` goes on from here")
+/// Returns the end of a command that a signal cut off.
+pub(super) fn interrupted(command: &str) -> CommandError {
+    let error = CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("interrupted"));
+    error.hint(format!("`mlopsctl {command}` goes on from here"))
 }
 
 /// Asks for what a person is to choose, where the file says so and the Secret does not exist yet.
@@ -204,13 +207,14 @@ fn ask_credentials(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, 
     Ok(typed)
 }
 
-fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
-    let printer = settings.printer;
-    let count = |wanted: StepAction| report.steps.iter().filter(|step| step.action == wanted).count();
+/// Returns how many releases met which fate.
+pub(super) fn counts(steps: &[StepReport]) -> String {
+    let count = |wanted: StepAction| steps.iter().filter(|step| step.action == wanted).count();
     let actions = [
         StepAction::Installed,
         StepAction::Upgraded,
         StepAction::Repaired,
+        StepAction::RolledBack,
         StepAction::Unchanged,
         StepAction::Removed,
         StepAction::Failed,
@@ -221,7 +225,12 @@ fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
         .filter(|action| count(*action) > 0)
         .map(|action| format!("{} {}", count(action), action.name()))
         .collect();
-    printer.complain(&format!("{} in {:.1}s", counted.join(", "), report.seconds));
+    counted.join(", ")
+}
+
+fn summarize(settings: &Settings, prepared: &Prepared, report: &RunReport) {
+    let printer = settings.printer;
+    printer.complain(&format!("{} in {:.1}s", counts(&report.steps), report.seconds));
     if !report.ok {
         if !prepared.runner.is_interrupted() {
             printer.say("`mlopsctl up` goes on from here once the cause is mended");

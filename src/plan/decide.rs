@@ -34,6 +34,13 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Says whether nothing happens.
+    pub fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged { .. })
+    }
+}
+
 /// What gets a release out of a state that helm refuses to upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {

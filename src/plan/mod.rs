@@ -4,8 +4,10 @@ mod build;
 mod decide;
 mod diff;
 mod digest;
+mod rollback;
 
 pub use build::{CrdPlan, Inputs, NamespacePlan, Plan, PlanError, ReleasePlan, Removal, SecretPlan, build};
 pub use decide::{Action, Recovery, decide};
 pub use diff::{Change, ObjectDiff, diff_objects, mask};
-pub use digest::{crd_digest, release_digest};
+pub use digest::{config_digest, crd_digest, plan_digest, release_digest, rollback_digest};
+pub use rollback::{Back, RollbackError, RollbackInputs, RollbackPlan, RollbackStep, plan_rollback};

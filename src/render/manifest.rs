@@ -115,6 +115,22 @@ impl Workload {
     }
 }
 
+/// Returns the images of all workloads of a manifest, each once.
+pub fn images(objects: &[Value]) -> Vec<String> {
+    let mut images: Vec<String> = Vec::new();
+    for object in objects {
+        let pod = match object["kind"].as_str() {
+            Some("CronJob") => &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+            _ => &object["spec"]["template"]["spec"],
+        };
+        let containers = ["initContainers", "containers"].into_iter().filter_map(|part| pod[part].as_array()).flatten();
+        images.extend(containers.filter_map(|container| container["image"].as_str().map(str::to_owned)));
+    }
+    images.sort();
+    images.dedup();
+    images
+}
+
 /// Parses the documents of a manifest; empty ones are left out.
 pub fn documents(manifest: &str) -> Result<Vec<Value>, ManifestError> {
     let mut objects = Vec::new();

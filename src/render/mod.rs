@@ -5,5 +5,5 @@ mod manifest;
 mod merge;
 
 pub use engine::{Engine, RenderError};
-pub use manifest::{ManifestError, ObjectRef, Workload, WorkloadKind, documents};
+pub use manifest::{ManifestError, ObjectRef, Workload, WorkloadKind, documents, images};
 pub use merge::merge;

@@ -16,6 +16,9 @@ pub enum StepAction {
     Upgraded,
     /// It was not as it was left.
     Repaired,
+    /// It went back to an earlier revision.
+    #[serde(rename = "rolled-back")]
+    RolledBack,
     /// Nothing was to be done.
     Unchanged,
     /// It was taken away.
@@ -33,6 +36,7 @@ impl StepAction {
             Self::Installed => "installed",
             Self::Upgraded => "upgraded",
             Self::Repaired => "repaired",
+            Self::RolledBack => "rolled back",
             Self::Unchanged => "unchanged",
             Self::Removed => "removed",
             Self::Failed => "failed",
@@ -46,6 +50,7 @@ impl StepAction {
             Self::Installed => "installing",
             Self::Upgraded => "upgrading",
             Self::Repaired => "repairing",
+            Self::RolledBack => "rolling back",
             Self::Removed => "removing",
             Self::Unchanged | Self::Failed | Self::Skipped => "looking at",
         }
@@ -68,11 +73,11 @@ pub struct StepReport {
     pub cause: Option<Cause>,
 }
 
-/// What happened in a run of `up` or `down`.
+/// What happened in a run of `up`, `rollback` or `down`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunReport {
-    /// `up` or `down`.
+    /// `up`, `rollback` or `down`.
     pub command: &'static str,
     /// All went well.
     pub ok: bool,

@@ -103,6 +103,10 @@ pub struct ReleaseSpec {
     /// Takes fields from other field managers; off, a conflict is an error that names the manager.
     #[serde(default)]
     pub force_conflicts: bool,
+    /// What it brings forward when it starts and cannot take back, such as a database schema: `rollback` to other images then
+    /// wants a backup named.
+    #[serde(default)]
+    pub migrates: Option<String>,
 }
 
 /// Where a chart comes from.

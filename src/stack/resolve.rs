@@ -64,6 +64,8 @@ pub struct Release {
     pub timeout_seconds: u32,
     /// Takes fields from other field managers.
     pub force_conflicts: bool,
+    /// What it brings forward when it starts and cannot take back.
+    pub migrates: Option<String>,
 }
 
 /// A chart, not yet fetched.
@@ -300,6 +302,7 @@ fn release(
         ready: spec.ready.clone(),
         timeout_seconds: spec.timeout_seconds,
         force_conflicts: spec.force_conflicts,
+        migrates: spec.migrates.clone(),
     })
 }
 

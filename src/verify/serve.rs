@@ -75,6 +75,7 @@ fn release(verification: &Verification<'_>) -> Result<Release, String> {
         ready: Vec::new(),
         timeout_seconds: u32::try_from(verification.limits.step.as_secs()).unwrap_or(u32::MAX),
         force_conflicts: false,
+        migrates: None,
     })
 }
 

@@ -62,12 +62,8 @@ impl World {
                 good_revision: Some(1),
             };
             state.releases.insert((release.namespace.clone(), release.name.clone()), found);
-            let entry = ReleaseRecord {
-                namespace: release.namespace.clone(),
-                revision: 1,
-                chart: String::new(),
-                workloads: vec![],
-            };
+            let namespace = release.namespace.clone();
+            let entry = ReleaseRecord { namespace, revision: 1, ..ReleaseRecord::default() };
             record.releases.insert(release.name.clone(), entry);
             if let Some(spec) = &release.crds {
                 let (name, digest) =

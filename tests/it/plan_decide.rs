@@ -37,6 +37,7 @@ impl Case {
             revision: 3,
             chart: "x 1".into(),
             workloads: vec![workload("web")],
+            ..ReleaseRecord::default()
         };
         Self { state, record: Some(record), workloads: BTreeMap::from([(workload("web"), Readiness::Ready)]) }
     }

@@ -22,3 +22,4 @@ mod plan;
 mod real_node;
 mod render;
 mod repair;
+mod rollback;

@@ -1,0 +1,50 @@
+//! Options of the commands that go back or take away.
+
+use clap::Args;
+
+use super::UpArgs;
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only this revision, with its releases
+    #[arg(value_name = "REVISION")]
+    pub(crate) number: Option<u64>,
+}
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackStackArgs {
+    /// The revision, as `history` numbers it; the newest good one that is not in force if not given
+    #[arg(value_name = "REVISION")]
+    pub(crate) number: Option<u64>,
+    /// Options of `up`.
+    #[command(flatten)]
+    pub(crate) run: UpArgs,
+    /// Show the way back, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Backup of what cannot go back by itself, such as a database schema; it is noted, not restored
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backup: Option<String>,
+    /// Leave releases as they are that helm cannot bring back
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Remove releases that were not there then
+    #[arg(long)]
+    pub(crate) prune: bool,
+}
+
+/// Options of `down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    /// Answer yes to all questions
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Delete volumes, Secrets and CRDs of the stack too
+    #[arg(long)]
+    pub(crate) purge: bool,
+    /// The stack's id, to confirm --purge without a terminal
+    #[arg(long, value_name = "STACK_ID", requires = "purge")]
+    pub(crate) confirm: Option<String>,
+}
