@@ -8,7 +8,7 @@ pub(crate) use self::models::{
     BuildArgs, ImagesArgs, ImagesCommand, ModelCommand, PipelineCommand, PipelineLogsArgs, PipelineRunArgs,
     PromoteArgs, RollbackArgs, ServingCommand, VerifyArgs,
 };
-pub(crate) use self::recovery::{DownArgs, HistoryArgs, RollbackStackArgs};
+pub(crate) use self::recovery::{DiagnoseArgs, DownArgs, HistoryArgs, RollbackStackArgs};
 use crate::printer::OutputFormat;
 
 mod models;
@@ -88,6 +88,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Bring an earlier revision of the whole stack into force: show the plan, ask, then roll back
     Rollback(RollbackStackArgs),
+    /// Say why something is not as it should be, now; gather what helps to find out
+    Diagnose(DiagnoseArgs),
     /// Prove the way from a training run to a prediction, a metric and a log line
     Verify(VerifyArgs),
     /// Run the stack's pipelines and look at them

@@ -20,7 +20,7 @@ pub enum ExitStatus {
     Usage,
     /// 3: something that must hold before the operation does not.
     Preflight,
-    /// 4: `status` or `verify` found something that is not as it should be.
+    /// 4: `status`, `diagnose` or `verify` found something that is not as it should be.
     Degraded,
     /// 5: `plan --exit-code` found changes.
     Changes,

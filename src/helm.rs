@@ -90,6 +90,12 @@ pub fn manifest(name: &str, namespace: &str) -> Invocation {
     Invocation::new(Tool::Helm, ["get", "manifest", name, "--namespace", namespace])
 }
 
+/// Returns the call that lists the last revisions of a release as JSON, the oldest first.
+pub fn history(name: &str, namespace: &str, revisions: u16) -> Invocation {
+    let revisions = revisions.to_string();
+    Invocation::new(Tool::Helm, ["history", name, "--namespace", namespace, "--max", &revisions, "--output", "json"])
+}
+
 /// Returns the call that renders a chart without a cluster.
 pub fn template(
     name: &str,

@@ -25,6 +25,7 @@ pub mod report;
 pub mod service;
 mod settings;
 pub mod stack;
+mod support;
 pub mod verify;
 pub mod workflow;
 

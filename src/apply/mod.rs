@@ -2,6 +2,7 @@
 
 mod cause;
 mod crds;
+mod examine;
 mod keeper;
 mod ledger;
 mod namespaces;
@@ -17,6 +18,7 @@ pub(crate) use cause::tool_kind;
 pub use cause::{Cause, CauseKind, Sign, Source, causes, find_cause, shown_in};
 pub(crate) use crds::CrdError;
 pub use crds::{CrdVerdict, Present, judge};
+pub(crate) use examine::{Examined, examine};
 pub(crate) use release::record_from_manifest;
 pub use rollback::roll_back;
 pub(crate) use run::remove;

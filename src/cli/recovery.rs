@@ -1,4 +1,6 @@
-//! Options of the commands that go back or take away.
+//! Options of the commands for when something went wrong, that go back or take away.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -47,4 +49,17 @@ pub(crate) struct DownArgs {
     /// The stack's id, to confirm --purge without a terminal
     #[arg(long, value_name = "STACK_ID", requires = "purge")]
     pub(crate) confirm: Option<String>,
+}
+
+/// Options of `diagnose`.
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArgs {
+    /// Only this release
+    pub(crate) release: Option<String>,
+    /// Write objects, events, logs and helm's history to a .tar.gz, without values of Secrets
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
+    /// Answer yes to all questions (there are none)
+    #[arg(long, short, hide = true)]
+    pub(crate) yes: bool,
 }

@@ -1,6 +1,7 @@
 //! One file per command: settings in, core called, result printed.
 
 mod config;
+mod diagnose;
 mod down;
 mod history;
 mod images;
@@ -38,6 +39,7 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> CommandResult 
         Command::Status(args) => status::run(settings, &args).await,
         Command::History(args) => history::run(settings, &args).await,
         Command::Rollback(args) => rollback::run(settings, &args).await,
+        Command::Diagnose(args) => diagnose::run(settings, &args).await,
         Command::Verify(args) => verify::run(settings, &args).await,
         Command::Pipeline(command) => pipeline::run(settings, &command).await,
         Command::Model(command) => model::run(settings, &command).await,

@@ -35,6 +35,7 @@ fn the_program_names_commands_options_and_exit_codes() {
       history      List what was in force after earlier runs
       rollback     Bring an earlier revision of the whole stack into force: show the plan, ask, then
                    roll back
+      diagnose     Say why something is not as it should be, now; gather what helps to find out
       verify       Prove the way from a training run to a prediction, a metric and a log line
       pipeline     Run the stack's pipelines and look at them
       model        List the models of the registry, and say which version is the champion
@@ -379,6 +380,6 @@ fn there_is_a_manual_page_for_each_command() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     pages.sort();
-    snapshot!(pages.join(" "), @"mlopsctl-completions.1 mlopsctl-config-schema.1 mlopsctl-config-show.1 mlopsctl-config-validate.1 mlopsctl-config.1 mlopsctl-down.1 mlopsctl-history.1 mlopsctl-images-build.1 mlopsctl-images-import.1 mlopsctl-images-push.1 mlopsctl-images.1 mlopsctl-init.1 mlopsctl-install.1 mlopsctl-lock.1 mlopsctl-man.1 mlopsctl-model-list.1 mlopsctl-model-promote.1 mlopsctl-model-rollback.1 mlopsctl-model.1 mlopsctl-pipeline-list.1 mlopsctl-pipeline-logs.1 mlopsctl-pipeline-run.1 mlopsctl-pipeline.1 mlopsctl-plan.1 mlopsctl-preflight.1 mlopsctl-render.1 mlopsctl-rollback.1 mlopsctl-serving-deploy.1 mlopsctl-serving-status.1 mlopsctl-serving.1 mlopsctl-status.1 mlopsctl-up.1 mlopsctl-upgrade.1 mlopsctl-verify.1 mlopsctl.1");
+    snapshot!(pages.join(" "), @"mlopsctl-completions.1 mlopsctl-config-schema.1 mlopsctl-config-show.1 mlopsctl-config-validate.1 mlopsctl-config.1 mlopsctl-diagnose.1 mlopsctl-down.1 mlopsctl-history.1 mlopsctl-images-build.1 mlopsctl-images-import.1 mlopsctl-images-push.1 mlopsctl-images.1 mlopsctl-init.1 mlopsctl-install.1 mlopsctl-lock.1 mlopsctl-man.1 mlopsctl-model-list.1 mlopsctl-model-promote.1 mlopsctl-model-rollback.1 mlopsctl-model.1 mlopsctl-pipeline-list.1 mlopsctl-pipeline-logs.1 mlopsctl-pipeline-run.1 mlopsctl-pipeline.1 mlopsctl-plan.1 mlopsctl-preflight.1 mlopsctl-render.1 mlopsctl-rollback.1 mlopsctl-serving-deploy.1 mlopsctl-serving-status.1 mlopsctl-serving.1 mlopsctl-status.1 mlopsctl-up.1 mlopsctl-upgrade.1 mlopsctl-verify.1 mlopsctl.1");
     assert!(project.read("new/man/mlopsctl-up.1").contains(".TH"));
 }

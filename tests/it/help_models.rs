@@ -4,6 +4,23 @@ use crate::harness::snapshot;
 use crate::help::own_part;
 
 #[test]
+fn diagnose_tells_what_it_does() {
+    snapshot!(own_part("diagnose"), @r"
+    Say why something is not as it should be, now; gather what helps to find out
+
+    Usage: mlopsctl diagnose [OPTIONS] [RELEASE]
+
+    Arguments:
+      [RELEASE]
+              Only this release
+
+    Options:
+          --archive <FILE>
+              Write objects, events, logs and helm's history to a .tar.gz, without values of Secrets
+    ");
+}
+
+#[test]
 fn verify_tells_what_it_does() {
     snapshot!(own_part("verify"), @r"
     Prove the way from a training run to a prediction, a metric and a log line

@@ -10,6 +10,7 @@ pub use find::find_cause;
 pub(super) use find::needs_nodes;
 pub use kind::{CauseKind, Sign, Source};
 pub(super) use logs::LogBook;
+pub(super) use signs::held;
 pub use table::causes;
 
 use serde::Serialize;
@@ -70,15 +71,12 @@ impl Cause {
                 }
             }
         };
-        let job = logs::job_in(&text).unwrap_or_default();
-        let names = Names { release, namespace, object: &job };
-        Self::new(tool_kind(error).unwrap_or(&HELM), text, names)
+        Self::of_kind(tool_kind(error).unwrap_or(&HELM), release, namespace, &text)
     }
 
     /// kubectl could not tell how a release is, for a reason that has a code.
     pub(super) fn of_look(release: &str, namespace: &str, error: &ExecError) -> Option<Self> {
-        let kind = tool_kind(error)?;
-        Some(Self::new(kind, error.to_string(), Names { release, namespace, object: "" }))
+        Some(Self::of_kind(tool_kind(error)?, release, namespace, &error.to_string()))
     }
 
     pub(super) fn unreadable(release: &str, what: &str) -> Self {
@@ -95,6 +93,22 @@ impl Cause {
 
     pub(super) fn interrupted(release: &str) -> Self {
         Self::new(&INTERRUPTED, format!("the run was interrupted before {release} was done"), Names::default())
+    }
+
+    /// The cluster says something of a release that the table knows.
+    pub(super) fn of_cluster(release: &str, namespace: &str, text: &str) -> Option<Self> {
+        Some(Self::of_kind(shown_in(Source::Cluster, text)?, release, namespace, text))
+    }
+
+    /// helm keeps these words as the reason why a release failed.
+    pub(super) fn of_words(release: &str, namespace: &str, text: &str) -> Self {
+        Self::of_kind(shown_in(Source::Tool, text).unwrap_or(&HELM), release, namespace, text)
+    }
+
+    /// A cause that was found otherwise.
+    pub(super) fn of_kind(kind: &CauseKind, release: &str, namespace: &str, evidence: &str) -> Self {
+        let job = logs::job_in(evidence).unwrap_or_default();
+        Self::new(kind, evidence, Names { release, namespace, object: &job })
     }
 
     /// Says whether this is no cause of its own: another release failed, or the run was interrupted.

@@ -11,6 +11,7 @@ mod acceptance;
 mod causes;
 mod changes;
 mod concurrency;
+mod diagnose;
 mod down;
 mod foreign;
 mod helm3;

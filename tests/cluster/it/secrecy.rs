@@ -43,7 +43,7 @@ pub(crate) fn assert_no_secret_leaks(stack: &Stack) {
 }
 
 /// Returns every value as it is and in base64.
-fn contents(stack: &Stack) -> BTreeSet<(String, String)> {
+pub(crate) fn contents(stack: &Stack) -> BTreeSet<(String, String)> {
     use base64::Engine as _;
     let mut values = BTreeSet::new();
     for ((namespace, secret), data) in stack.secrets() {

@@ -109,7 +109,7 @@ pub(super) static ROWS: &[CauseKind] = &[
         code: "MLC124",
         title: "another manager owns a field",
         meaning: "Somebody else set a field that the release sets to another value, for example with `kubectl scale`, an autoscaler or K3s.",
-        fix: "let one of them go: values.RELEASE as it set it, or releases[].forceConflicts: true",
+        fix: "put its value under values.RELEASE, or let the release win: forceConflicts",
         permanent: true,
         signs: &[tool(&["conflict with \""])],
     },
