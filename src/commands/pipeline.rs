@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::session::Session;
 use crate::cli::{PipelineCommand, PipelineLogsArgs, PipelineRunArgs};
+use crate::cluster::STACK_LABEL;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::exec::Stream;
 use crate::kubectl;
@@ -61,7 +62,7 @@ async fn start(settings: &Settings, session: &Session, args: &PipelineRunArgs) -
     }
     let namespace = &session.loaded.config.namespaces.dev;
     let parameters = parameters(session, pipeline, &args.param);
-    let template = in_namespace(&pipeline.template, namespace);
+    let template = ours(&pipeline.template, namespace, &session.stack.id);
     session.runner.run(kubectl::apply(&[template], false)).await.map_err(|error| missing_crd(session, error.into()))?;
     let created =
         session.runner.run(kubectl::create(&[workflow::submission(pipeline, namespace, &parameters)])).await?;
@@ -237,9 +238,11 @@ fn run_of(object: &Value) -> Option<Run> {
     Run::of(object, Timestamp::now())
 }
 
-fn in_namespace(object: &Value, namespace: &str) -> Value {
-    let mut object = object.clone();
+/// Returns the template for the namespace of pipelines, marked so that `down` knows it.
+fn ours(template: &Value, namespace: &str, stack: &str) -> Value {
+    let mut object = template.clone();
     object["metadata"]["namespace"] = json!(namespace);
+    object["metadata"]["labels"][STACK_LABEL] = json!(stack);
     object
 }
 

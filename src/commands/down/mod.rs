@@ -2,12 +2,14 @@
 
 mod inventory;
 mod namespaces;
+mod pipelines;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use inventory::{Inventory, keeps_secrets, show_inventory, take_inventory};
 use namespaces::delete_namespaces;
+use pipelines::delete_templates;
 
 use super::prepare::{catalog, config, holder, runner, scope, stack};
 use super::signals::Signals;
@@ -154,6 +156,7 @@ async fn take_away(
         let call = kubectl::delete([leftovers], Some(&removal.namespace)).args(["--selector", &selector]);
         runner.run(call).await?;
     }
+    delete_templates(runner, stack).await?;
     // Objects to delete by namespace, so that each takes one call.
     let mut goners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for claim in &inventory.claims {
