@@ -69,6 +69,13 @@ pub fn number(name: &str, namespace: &str, revision: u64) -> Invocation {
         .isolated()
 }
 
+/// Returns the call that drops helm's record of a release and leaves its objects, which the next install takes up: they carry
+/// its name.
+pub fn forget(name: &str, namespace: &str) -> Invocation {
+    let selector = format!("owner=helm,name={name}");
+    Invocation::new(Tool::Kubectl, ["delete", "secret", "--namespace", namespace, "--selector", &selector]).isolated()
+}
+
 /// Returns the name of the Secret in which helm keeps a revision.
 pub fn secret_name(name: &str, revision: u64) -> String {
     format!("sh.helm.release.v1.{name}.v{revision}")

@@ -105,7 +105,12 @@ async fn upgrade(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<A
                 runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
                 revision += 1;
             }
-            Recovery::Uninstall => {
+            Recovery::Forget { .. } => {
+                let call = helm::forget(&release.name, &release.namespace);
+                runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
+                revision = 0;
+            }
+            Recovery::Uninstall { .. } => {
                 let call = helm::uninstall(&release.name, &release.namespace, limit);
                 runner.run(call).await.map_err(|error| Cause::of_helm(&release.name, &release.namespace, &error))?;
                 revision = 0;

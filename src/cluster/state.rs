@@ -76,7 +76,7 @@ pub struct ClaimState {
     pub name: String,
     /// Its size, as Kubernetes writes it; that of the volume once it has one.
     pub size: String,
-    /// It has a volume.
+    /// It has a volume and is not being deleted.
     pub bound: bool,
     /// The label that charts name the release in; operators name it after the release and what they made of it.
     pub instance: String,
@@ -96,7 +96,7 @@ impl ClaimState {
             namespace: text(&metadata["namespace"]),
             name: text(&metadata["name"]),
             size: text(Some(&object["status"]["capacity"]["storage"]).filter(|it| it.is_string()).unwrap_or(wanted)),
-            bound: object["status"]["phase"] == "Bound",
+            bound: object["status"]["phase"] == "Bound" && metadata["deletionTimestamp"].is_null(),
             instance: text(&metadata["labels"]["app.kubernetes.io/instance"]),
             goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
                 && annotations["helm.sh/resource-policy"] != "keep",

@@ -73,7 +73,13 @@ pub(super) fn show_summary(printer: Printer, plan: &Plan) {
             Action::Repair { reason, recovery } => {
                 let first = match recovery {
                     Some(Recovery::RollBack { revision }) => format!(", back to revision {revision} first"),
-                    Some(Recovery::Uninstall) => ", uninstalled first".to_owned(),
+                    Some(Recovery::Uninstall { keeps }) if keeps.is_empty() => ", uninstalled first".to_owned(),
+                    Some(Recovery::Uninstall { keeps }) => {
+                        format!(", uninstalled first, its volumes stay ({})", keeps.join(", "))
+                    }
+                    Some(Recovery::Forget { saves }) => {
+                        format!(", installed over what is there to save its volumes ({})", saves.join(", "))
+                    }
                     None => String::new(),
                 };
                 line(Tone::Warn, "repair", &format!("{name}: {reason}{first}"));

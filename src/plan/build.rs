@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::decide::{Action, decide};
 use super::digest::{crd_digest, release_digest};
 use crate::chart::Chart;
-use crate::cluster::{CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, CREATED_LABEL, ClusterState, CrdRecord, STACK_LABEL};
+use crate::cluster::{
+    CRD_DIGEST_LABEL, CRD_RELEASE_LABEL, CREATED_LABEL, ClaimState, ClusterState, CrdRecord, STACK_LABEL,
+};
 use crate::stack::{ChartRef, Release, Secret, Stack};
 
 /// What a plan is made of.
@@ -157,7 +159,9 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Plan, Vec<PlanError>> {
         let digest = release_digest(release, &chart.digest, &own);
         let found = state.releases.get(&(release.namespace.clone(), release.name.clone()));
         let record = state.record.as_ref().and_then(|record| record.releases.get(&release.name));
-        let action = decide(&digest, found, record, &state.workloads);
+        let own = |claim: &&ClaimState| claim.is_of(&release.namespace, &release.name);
+        let claims: Vec<&ClaimState> = state.claims.iter().filter(own).collect();
+        let action = decide(&digest, found, record, &state.workloads, &claims);
         if let Action::Foreign { revision } = action {
             let (release, namespace) = (release.name.clone(), release.namespace.clone());
             problems.push(PlanError::Foreign { release, namespace, revision });

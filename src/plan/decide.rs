@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Readiness, ReleaseRecord, ReleaseState, ReleaseStatus};
+use crate::cluster::{ClaimState, Readiness, ReleaseRecord, ReleaseState, ReleaseStatus};
 use crate::render::Workload;
 
 /// What is to be done with a release.
@@ -42,23 +42,32 @@ impl Action {
 }
 
 /// What gets a release out of a state that helm refuses to upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovery {
     /// Go back to the newest revision that was in force.
     RollBack {
         /// That revision.
         revision: u64,
     },
-    /// Remove what is left of it. Volumes of StatefulSets stay.
-    Uninstall,
+    /// Remove what is left of it.
+    Uninstall {
+        /// Claims with a volume that stay, and that the next install takes up.
+        keeps: Vec<String>,
+    },
+    /// Drop helm's record of it and install over what is there: helm would delete volumes with the release.
+    Forget {
+        /// The claims that are saved so.
+        saves: Vec<String>,
+    },
 }
 
-/// Decides what a release needs. `digest` is what it should be, `record` what it was made of.
+/// Decides what a release needs. `digest` is what it should be, `record` what it was made of, `claims` are its own.
 pub fn decide(
     digest: &str,
     state: Option<&ReleaseState>,
     record: Option<&ReleaseRecord>,
     workloads: &BTreeMap<Workload, Readiness>,
+    claims: &[&ClaimState],
 ) -> Action {
     let Some(state) = state else { return Action::Install };
     let repair = |reason: String, recovery| Action::Repair { reason, recovery };
@@ -68,7 +77,7 @@ pub fn decide(
     // What somebody else made or began is not ours to mend.
     let Some(known) = &state.digest else { return Action::Foreign { revision: state.revision } };
     if state.status != ReleaseStatus::Deployed {
-        return repair(format!("revision {} is {}", state.revision, state.status), recovery(state));
+        return repair(format!("revision {} is {}", state.revision, state.status), recovery(state, claims));
     }
     if state.digest_revision != Some(state.revision) {
         return repair(format!("revision {} was made by another hand", state.revision), None);
@@ -92,17 +101,26 @@ pub fn decide(
 }
 
 /// Returns what comes before an upgrade of a release that is not deployed; helm upgrades a failed one as it is.
-fn recovery(state: &ReleaseState) -> Option<Recovery> {
+///
+/// Back to a revision that was in force, if there is one. Else the install is begun anew, but never at the price of data.
+fn recovery(state: &ReleaseState, claims: &[&ClaimState]) -> Option<Recovery> {
     match state.status {
         ReleaseStatus::PendingInstall | ReleaseStatus::PendingUpgrade | ReleaseStatus::PendingRollback => {
             let back = state.good_revision.map(|revision| Recovery::RollBack { revision });
-            Some(back.unwrap_or(Recovery::Uninstall))
+            Some(back.unwrap_or_else(|| anew(claims)))
         }
-        ReleaseStatus::Uninstalling => Some(Recovery::Uninstall),
+        ReleaseStatus::Uninstalling => Some(anew(claims)),
         ReleaseStatus::Deployed
         | ReleaseStatus::Failed
         | ReleaseStatus::Superseded
         | ReleaseStatus::Uninstalled
         | ReleaseStatus::Unknown => None,
     }
+}
+
+fn anew(claims: &[&ClaimState]) -> Recovery {
+    let bound = claims.iter().filter(|claim| claim.bound);
+    let names = bound.clone().map(|claim| claim.name.clone()).collect();
+    let at_stake = bound.into_iter().any(|claim| claim.goes_with_release);
+    if at_stake { Recovery::Forget { saves: names } } else { Recovery::Uninstall { keeps: names } }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlopsctl::cluster::{Readiness, ReleaseRecord, ReleaseState, ReleaseStatus};
+use mlopsctl::cluster::{ClaimState, Readiness, ReleaseRecord, ReleaseState, ReleaseStatus};
 use mlopsctl::plan::{Action, Recovery, crd_digest, decide, release_digest};
 use mlopsctl::render::{Workload, WorkloadKind};
 use mlopsctl::stack::{CrdSpec, Release};
@@ -56,7 +56,7 @@ impl Case {
     }
 
     fn decide(&self) -> Action {
-        decide(WANTED, Some(&self.state), self.record.as_ref(), &self.workloads)
+        decide(WANTED, Some(&self.state), self.record.as_ref(), &self.workloads, &[])
     }
 }
 
@@ -92,19 +92,19 @@ fn each_state_has_its_action() {
         (
             "first install cut off",
             Case::status(S::PendingInstall, None),
-            repair(&cut("pending-install"), Some(Recovery::Uninstall)),
+            repair(&cut("pending-install"), Some(Recovery::Uninstall { keeps: vec![] })),
         ),
-        ("upgrade cut off", Case::status(S::PendingUpgrade, Some(2)), repair(&cut("pending-upgrade"), back)),
+        ("upgrade cut off", Case::status(S::PendingUpgrade, Some(2)), repair(&cut("pending-upgrade"), back.clone())),
         (
             "upgrade of a release that never worked cut off",
             Case::status(S::PendingUpgrade, None),
-            repair(&cut("pending-upgrade"), Some(Recovery::Uninstall)),
+            repair(&cut("pending-upgrade"), Some(Recovery::Uninstall { keeps: vec![] })),
         ),
         ("rollback cut off", Case::status(S::PendingRollback, Some(2)), repair(&cut("pending-rollback"), back)),
         (
             "uninstall cut off",
             Case::status(S::Uninstalling, Some(2)),
-            repair(&cut("uninstalling"), Some(Recovery::Uninstall)),
+            repair(&cut("uninstalling"), Some(Recovery::Uninstall { keeps: vec![] })),
         ),
         ("uninstalled, history kept", Case::status(S::Uninstalled, Some(2)), Action::Install),
         ("only an old revision is left", Case::status(S::Superseded, Some(3)), Action::Install),
@@ -162,7 +162,7 @@ fn each_state_has_its_action() {
     for (name, case, expected) in table {
         assert_eq!(case.decide(), expected, "{name}");
     }
-    assert_eq!(decide(WANTED, None, None, &BTreeMap::new()), Action::Install, "absent");
+    assert_eq!(decide(WANTED, None, None, &BTreeMap::new(), &[]), Action::Install, "absent");
 }
 
 /// Every word that helm has for a revision.
@@ -283,4 +283,25 @@ fn the_digest_of_crds_depends_on_the_chart_and_how_they_are_rendered() {
     assert_ne!(one, crd_digest(&spec(json!({"a": 1, "b": 3})), "chart"));
     assert_ne!(one, crd_digest(&spec(json!({"a": 1, "b": 2})), "other"));
     assert_ne!(one, crd_digest(&spec(json!(null)), "chart"));
+}
+
+#[test]
+fn a_first_install_is_begun_anew_but_never_at_the_price_of_a_volume() {
+    let mut case = Case::status(ReleaseStatus::PendingInstall, None);
+    case.state.revision = 1;
+    let claim = |bound, goes_with_release| ClaimState {
+        namespace: "mlops-system".into(),
+        name: "data".into(),
+        size: "1Gi".into(),
+        bound,
+        instance: "x".into(),
+        goes_with_release,
+    };
+    let recovery = |claim: ClaimState| match decide(WANTED, Some(&case.state), None, &BTreeMap::new(), &[&claim]) {
+        Action::Repair { recovery, .. } => recovery.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(recovery(claim(false, true)), Recovery::Uninstall { keeps: vec![] });
+    assert_eq!(recovery(claim(true, false)), Recovery::Uninstall { keeps: vec!["data".into()] });
+    assert_eq!(recovery(claim(true, true)), Recovery::Forget { saves: vec!["data".into()] });
 }

@@ -1,5 +1,6 @@
 //! Runs that are cut off at any moment: the next one completes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
 
 use crate::cluster::{command, objects, variable};
 use crate::stack::{Ended, SMALL, Stack, WITH_MLFLOW, send};
@@ -62,28 +64,38 @@ fn assert_nothing_pending(stack: &Stack, ended: &Ended) {
     assert!(pending.is_empty(), "{pending:?} after {ended}");
 }
 
+/// The commands that are cut off, in turns.
+const COMMANDS: [&str; 4] = ["up", "rollback", "upgrade", "down"];
+
+/// What must outlive every cut: the content of our Secrets, and the volume behind each claim.
+fn data(stack: &Stack) -> (BTreeMap<(String, String), Value>, Vec<(Value, Value)>) {
+    let claims = objects(["persistentvolumeclaims", "--namespace", &stack.system()]);
+    let volume = |claim: &Value| (claim["metadata"]["name"].clone(), claim["spec"]["volumeName"].clone());
+    (stack.secrets(), claims.iter().map(volume).collect())
+}
+
 #[test]
 fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
     let number = |name: &str| variable(name).map(|text| text.to_str().unwrap().parse::<u64>().unwrap());
     let seed =
         number("MLOPSCTL_TEST_SEED").unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
-    let kills = number("MLOPSCTL_TEST_KILLS").unwrap_or(5);
+    let kills = number("MLOPSCTL_TEST_KILLS").unwrap_or(8);
     println!("MLOPSCTL_TEST_SEED={seed} MLOPSCTL_TEST_KILLS={kills}");
     let mut random = StdRng::seed_from_u64(seed);
     let stack = Stack::new("kill", WITH_MLFLOW);
-    for round in 0..kills {
+    let mut kept = None;
+    for (round, command) in (0..kills).zip(COMMANDS.into_iter().cycle()) {
         let label = format!("podLabels: {{round: r{round}}}");
         stack
             .configure(&format!("{WITH_MLFLOW}values: {{minio: {{{label}}}, pg: {{{label}}}, mlflow: {{{label}}}}}\n"));
+        if command == "rollback" {
+            completes(&stack);
+        }
         let delay = Duration::from_millis(random.random_range(0..5000));
         let before = stack.processes("helm").len();
-        let child = stack.spawn(&["up", "--yes"]);
-        let what = match round % 3 {
-            0 => "mlopsctl and helm",
-            1 => "helm",
-            _ => "mlopsctl",
-        };
-        println!("round {round}: kill -9 of {what} after {delay:?}");
+        let child = stack.spawn(&[command, "--yes"]);
+        let what = ["mlopsctl and helm", "helm", "mlopsctl"][random.random_range(0..3)];
+        println!("round {round}: kill -9 of {what} after {delay:?} of {command}");
         if what == "helm" {
             kill_a_helm(&stack, before, delay);
         } else {
@@ -94,6 +106,8 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
         let ended = stack.wait(child);
         assert!([0, 1, -9].contains(&ended.code), "{ended}");
         completes(&stack);
+        let found = data(&stack);
+        assert_eq!(*kept.get_or_insert_with(|| found.clone()), found, "round {round}");
     }
 }
 
@@ -134,6 +148,54 @@ fn a_release_that_helm_left_pending_is_recovered() {
     }
 }
 
+/// The volume of a chart that has it in its manifest, where helm deletes it with the release.
+const CLAIM: &str = r"apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: held-data, labels: {app.kubernetes.io/instance: held}}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: held}
+spec:
+  selector: {matchLabels: {app: held}}
+  template:
+    metadata: {labels: {app: held}}
+    spec:
+      containers: [{name: main, image: docker.io/library/busybox:1.37, volumeMounts: [{name: data, mountPath: /data}]}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: held-data}}]
+";
+
+#[test]
+fn a_first_install_that_was_cut_off_keeps_the_volume_that_it_made() {
+    let stack = Stack::new("pending-data", SMALL);
+    let chart = stack.work().join("charts/held");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: held\nversion: 0.1.0\n").unwrap();
+    fs::write(chart.join("values.yaml"), "round: ''\nheld: false\n").unwrap();
+    fs::write(chart.join("templates/job.yaml"), HOOK).unwrap();
+    fs::write(chart.join("templates/data.yaml"), CLAIM).unwrap();
+    let configure = |held: bool| {
+        let release = "releases: [{name: held, chart: {name: held, path: charts/held}}]";
+        stack.configure(&format!("{SMALL}{release}\nvalues: {{held: {{held: {held}}}}}\n"));
+    };
+    let claim = || objects(["persistentvolumeclaim/held-data", "--namespace", &stack.system()])[0].clone();
+    configure(true);
+    kill_in(&stack, "pending-install");
+    let started = Instant::now();
+    while claim()["status"]["phase"] != "Bound" {
+        assert!(started.elapsed() < Duration::from_secs(60), "{}", claim());
+    }
+    let before = claim()["metadata"]["uid"].clone();
+    configure(false);
+    let plan = stack.run(&["plan", "--summary"]).code(0);
+    assert!(plan.stdout.contains("to save its volumes (held-data)"), "{plan}");
+    assert_eq!(stack.up()["held"], "repaired");
+    assert_eq!(claim()["metadata"]["uid"], before);
+    stack.assert_deployed(&["held", "minio", "pg"]);
+    stack.up_is_unchanged();
+}
+
 /// Kills the helms of a run once a release has this status, which it keeps then.
 fn kill_in(stack: &Stack, status: &str) {
     let before = stack.processes("helm").len();
@@ -159,7 +221,8 @@ fn kill_a_helm(stack: &Stack, before: usize, delay: Duration) {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(5) {
         let processes = stack.processes("helm").split_off(before);
-        if let Some((id, _)) = processes.iter().rfind(|(_, command)| command == "upgrade") {
+        let changes = |command: &str| ["upgrade", "rollback", "uninstall"].contains(&command);
+        if let Some((id, _)) = processes.iter().rfind(|(_, command)| changes(command)) {
             return kill(id);
         }
     }
