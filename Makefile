@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help build release tools demo demo-down test test-full check check-rust check-go check-shell check-images \
-        bench bench-drift bench-serving clean
+        bench bench-drift bench-serving bench-faults clean
 
 # Colour codes have no place in a log file.
 export CARGO_TERM_PROGRESS_WHEN ?= auto
@@ -45,7 +45,7 @@ check-go:
 
 # Not every machine has shellcheck; where it is missing, this says so.
 check-shell:
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/lint-charts tests/workflows tests/cluster/cluster tests/cluster/argo tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/bench images/check images/lock images/stores images/venv; \
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tests/run tests/demo tests/faults tests/lint-charts tests/workflows tests/cluster/cluster tests/cluster/argo tests/cluster/tools/images/{lock,*.sh} charts/*/files/*.sh images/bench images/check images/lock images/stores images/venv; \
 	else echo "shellcheck is not installed, scripts were not checked" >&2; fi
 
 check-images: ## Lint and test the Python images against real PostgreSQL and S3 (needs Python 3.11; 8 minutes the first time)
@@ -59,6 +59,9 @@ bench-drift: ## Count false and missed alarms of the drift report, into target/b
 
 bench-serving: ## Compare the model server with mlflow's, into target/bench/serving.json (3 minutes)
 	images/bench serving
+
+bench-faults: tools build ## Make all faults and say which cause was named and when, into target/bench/faults.json (8 minutes)
+	tests/faults
 
 clean: demo-down ## Remove what was built here; the tool cache stays
 	cargo clean

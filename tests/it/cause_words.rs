@@ -82,6 +82,7 @@ fn each_error_of_kubectl_has_its_code() {
             "MLC204",
         ),
         ("error: context \"nowhere\" does not exist in kubeconfig \"/x\"", "MLC205"),
+        ("context \"nowhere\" does not exist", "MLC205"),
         ("The connection to the server localhost:8080 was refused - did you specify the right host or port?", "MLC205"),
         ("The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?", "MLC201"),
     ] {

@@ -64,3 +64,21 @@ fn each_fault_gives_a_cause_and_each_cause_has_a_fault() {
         assert!(words(&read(&format!("docs/causes/{code}.md"))).contains(&words(name)), "{code}: {name}");
     }
 }
+
+#[test]
+fn each_complaint_names_a_test_that_exists() {
+    let page = read("docs/complaints.md");
+    let faults: BTreeSet<String> = faults().into_iter().map(|(name, _)| name).collect();
+    let mut held = 0;
+    for name in page.lines().filter(|line| line.starts_with("| ")).flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        if let Some(fault) = name.strip_prefix("fault: ") {
+            assert!(faults.contains(fault), "{name}");
+        } else if let Some((file, test)) = name.split_once("::") {
+            assert!(read(file).contains(&format!("fn {test}(")), "{name}");
+        } else {
+            continue;
+        }
+        held += 1;
+    }
+    assert!(held > 40, "{held}");
+}

@@ -9,9 +9,10 @@ use crate::render::Workload;
 /// Looks for what keeps a workload from being ready, among the live objects of its namespace and, where they are known, the nodes.
 pub fn find_cause(release: &str, workload: &Workload, objects: &[Value]) -> Option<Cause> {
     let said = signs(workload, objects);
-    // The order of the table decides, not that of the signs: an OOM kill is also a crash loop.
+    // The order of the table decides, not that of what is said: an OOM kill is also a crash loop.
     causes().find_map(|kind| {
-        let found = said.iter().find(|said| kind.shows_in(Source::Cluster, &said.text))?;
+        let mut signs = kind.signs.iter();
+        let found = signs.find_map(|sign| said.iter().find(|said| sign.is_in(Source::Cluster, &said.text)))?;
         let names = Names { release, namespace: &workload.namespace, object: &found.about };
         let evidence = format!("{}: {}", found.about, found.text.trim_end_matches([' ', ':']));
         let cause = Cause::new(kind, evidence, names);

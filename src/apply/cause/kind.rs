@@ -13,7 +13,7 @@ pub struct CauseKind {
     pub fix: &'static str,
     /// It cannot heal by itself; waiting longer than the grace is of no use.
     pub permanent: bool,
-    /// What shows it; any of them is enough. None where it is no matter of words.
+    /// What shows it; any of them is enough, the first that is found is the evidence. None where it is no matter of words.
     pub signs: &'static [Sign],
 }
 
@@ -50,7 +50,7 @@ pub struct Sign {
 
 impl Sign {
     /// Says whether all words are in a text from a source.
-    fn is_in(&self, source: Source, text: &str) -> bool {
+    pub(super) fn is_in(&self, source: Source, text: &str) -> bool {
         self.sources.contains(&source) && self.words.iter().all(|word| text.contains(word))
     }
 }

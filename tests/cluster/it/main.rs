@@ -13,6 +13,7 @@ mod changes;
 mod concurrency;
 mod diagnose;
 mod down;
+mod faults;
 mod foreign;
 mod helm3;
 mod interrupts;

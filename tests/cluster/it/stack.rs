@@ -215,6 +215,13 @@ impl Stack {
         found
     }
 
+    /// Leaves the stack as it is, and has the cluster delete its namespaces.
+    pub(crate) fn abandon(mut self) {
+        self.purged = true;
+        let mut delete = kubectl_command(["delete", "namespace", "--ignore-not-found", "--wait=false"]);
+        let _ = delete.args(self.namespaces()).output();
+    }
+
     /// Removes the stack with its data.
     pub(crate) fn purge(&mut self) -> Ended {
         self.purged = true;

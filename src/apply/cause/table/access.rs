@@ -40,6 +40,7 @@ pub(super) static ROWS: &[CauseKind] = &[
         permanent: true,
         signs: &[
             tool(&["does not exist in kubeconfig"]),
+            tool(&["context \"", "does not exist"]),
             tool(&["context was not found"]),
             tool(&["no context exists with the name"]),
             tool(&["error loading config file"]),

@@ -104,10 +104,10 @@ pub(super) static ROWS: &[CauseKind] = &[
         fix: "kubectl logs -n NAMESPACE POD --previous",
         permanent: true,
         signs: &[
-            any(&["CrashLoopBackOff"]),
+            cluster(&["StartError"]),
             any(&["RunContainerError"]),
             any(&["CreateContainerError"]),
-            cluster(&["StartError"]),
+            any(&["CrashLoopBackOff"]),
         ],
     },
     CauseKind {
@@ -133,10 +133,10 @@ pub(super) static ROWS: &[CauseKind] = &[
         fix: "kubectl get storageclass; set cluster.storageClass",
         permanent: true,
         signs: &[
-            any(&["unbound immediate PersistentVolumeClaims"]),
-            any(&["no persistent volumes available"]),
             any(&["storageclass.storage.k8s.io"]),
             any(&["ProvisioningFailed"]),
+            any(&["no persistent volumes available"]),
+            any(&["unbound immediate PersistentVolumeClaims"]),
         ],
     },
     CauseKind {
