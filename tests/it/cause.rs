@@ -248,3 +248,21 @@ fn finalizers_of_the_control_plane_are_no_cause() {
     assert_eq!(code(&[leaving(&[])]), None);
     assert_eq!(code(&[leaving(&["foregroundDeletion", "batch.kubernetes.io/job-tracking"])]), None);
 }
+
+/// Between two ends a crash loop looks like a start.
+#[test]
+fn a_container_that_ended_twice_is_in_a_crash_loop_while_it_runs() {
+    for (restarts, ready, exit, expected) in
+        [(2, false, 1, Some("MLC103")), (1, false, 1, None), (5, true, 1, None), (2, false, 0, None)]
+    {
+        let pod = ours(json!({"containerStatuses": [{
+            "name": "server", "ready": ready, "restartCount": restarts, "state": {"running": {}},
+            "lastState": {"terminated": {"reason": "Error", "exitCode": exit}},
+        }]}));
+        assert_eq!(code(&[pod]), expected, "{restarts} {ready} {exit}");
+    }
+    let ended = ours(json!({"containerStatuses": [{
+        "name": "server", "ready": false, "restartCount": 1, "state": {"terminated": {"reason": "Error", "exitCode": 1}},
+    }]}));
+    assert_eq!(code(&[ended]), Some("MLC103"));
+}

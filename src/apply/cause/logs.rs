@@ -81,7 +81,9 @@ impl LogBook {
         // While a container waits for its next start, its log is still that of the last one.
         let previous = status["state"]["running"].is_object();
         let lines = last_words(runner, &name, Some(&container), namespace, previous).await;
-        self.read().insert(key, lines.clone());
+        if !lines.is_empty() {
+            self.read().insert(key, lines.clone());
+        }
         lines
     }
 

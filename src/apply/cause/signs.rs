@@ -74,6 +74,11 @@ fn of_pod(pod: &Value, said: &mut Vec<Said>) {
             }
         }
     }
+    for status in statuses(pod) {
+        if let Some(how) = ends_in_vain(status) {
+            say(format!("Ended: container {}: {how}", text_of(&status["name"])));
+        }
+    }
     if let Some(condition) = unscheduled(pod) {
         say(text_of(&condition["message"]));
     }
@@ -81,6 +86,19 @@ fn of_pod(pod: &Value, said: &mut Vec<Said>) {
         say(format!("Evicted: {}", text_of(&pod["status"]["message"])));
     }
     of_deletion(pod, said);
+}
+
+/// Returns how a container ended last that has ended twice and is not ready: between two ends a crash loop looks like a start.
+/// One end is usual where a program comes before what it needs.
+fn ends_in_vain(status: &Value) -> Option<String> {
+    let (now, last) = (&status["state"]["terminated"], &status["lastState"]["terminated"]);
+    let failed = |state: &Value| state["exitCode"].as_i64().filter(|code| *code != 0);
+    let restarts = status["restartCount"].as_u64().unwrap_or(0);
+    let (code, ends) = match failed(now) {
+        Some(code) => (code, restarts + 1),
+        None => (failed(last).filter(|_| status["state"]["running"].is_object())?, restarts),
+    };
+    (ends >= 2 && status["ready"] == false).then(|| format!("exit code {code}, {ends} times"))
 }
 
 /// The scheduler counts taints, but does not say which; the nodes do.

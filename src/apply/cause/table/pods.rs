@@ -52,10 +52,12 @@ pub(super) static ROWS: &[CauseKind] = &[
         fix: "check the image's name and registry (cluster.imageRegistry, cluster.imagePullSecrets, images.*)",
         permanent: true,
         signs: &[
-            any(&["ImagePullBackOff"]),
-            any(&["ErrImagePull"]),
-            any(&["InvalidImageName"]),
+            cluster(&["Failed to pull image"]),
+            any(&["ErrImagePull:"]),
             any(&["ErrImageNeverPull"]),
+            any(&["InvalidImageName"]),
+            any(&["ErrImagePull"]),
+            any(&["ImagePullBackOff"]),
         ],
     },
     CauseKind {
@@ -108,6 +110,7 @@ pub(super) static ROWS: &[CauseKind] = &[
             any(&["RunContainerError"]),
             any(&["CreateContainerError"]),
             any(&["CrashLoopBackOff"]),
+            cluster(&["Ended: container"]),
         ],
     },
     CauseKind {
