@@ -212,19 +212,6 @@ pub(crate) struct StatusArgs {
     pub(crate) watch: bool,
 }
 
-/// Options of `diagnose`.
-#[derive(Debug, Args)]
-pub(crate) struct DiagnoseArgs {
-    /// Only this release
-    pub(crate) release: Option<String>,
-    /// Write objects, events, logs and helm's history to a .tar.gz, without values of Secrets
-    #[arg(long, value_name = "FILE")]
-    pub(crate) archive: Option<PathBuf>,
-    /// Answer yes to all questions (there are none)
-    #[arg(long, short, hide = true)]
-    pub(crate) yes: bool,
-}
-
 /// Options of `render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
