@@ -1,12 +1,14 @@
 //! Two runs at the same time, and holders of the lease that are dead or alive.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{PROJECT, helm, kubectl, kubectl_with, objects};
+use crate::proxy::Proxy;
 use crate::stack::{SMALL, Stack, assert_only};
 
 #[test]
@@ -67,6 +69,31 @@ fn a_dead_holder_is_replaced_and_a_living_one_respected() {
     assert_only(&taken.actions(), "upgraded", &["minio"]);
     let lease = &objects(["lease/mlopsctl", "--namespace", &stack.system()])[0];
     assert_eq!(lease["spec"]["holderIdentity"], "", "{lease}");
+}
+
+/// With one helm at a time the second release could start when the first is done; by then the Lease has run out.
+#[test]
+fn a_run_that_loses_the_api_for_longer_than_its_lease_starts_nothing_more() {
+    let stack = Stack::new("cut", SMALL);
+    let proxy = Proxy::start(&stack.work());
+    let mut up = stack.command(&["up", "--yes", "--parallel", "1", "--output", "ndjson"]);
+    let mut child = up.env("KUBECONFIG", &proxy.kubeconfig).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"started\"")), "no release was started");
+    proxy.stall(true);
+    std::thread::sleep(Duration::from_secs(20));
+    proxy.stall(false);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let ended = stack.wait(child).code(1);
+    assert!(rest.iter().any(|line| line.contains("nothing more is started")), "{rest:?} {ended}");
+    let report: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    let actions: Vec<_> = report["steps"].as_array().unwrap().iter().map(|step| step["action"].clone()).collect();
+    assert!(actions.contains(&"skipped".into()), "{report}");
+    let started = stack.processes("helm").iter().filter(|(_, command)| command == "upgrade").count();
+    assert_eq!(started, 1, "{report}");
+    stack.up();
+    stack.assert_deployed(&["minio", "pg"]);
+    stack.up_is_unchanged();
 }
 
 /// Makes somebody hold the lease since long ago.

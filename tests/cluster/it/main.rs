@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also in its helpers")]
 
 mod cluster;
+mod proxy;
 mod secrecy;
 mod stack;
 
