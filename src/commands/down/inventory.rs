@@ -1,13 +1,20 @@
 //! What of a stack is in the cluster.
 
+use std::time::Duration;
+
 use crate::cluster::{ClusterState, STACK_LABEL};
 use crate::error::CommandError;
 use crate::exec::{Invocation, Runner, Tool};
 use crate::kubectl;
+use crate::mlflow::Mlflow;
 use crate::plan::Removal;
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use crate::report::table;
+use crate::service::{Service, ServiceError};
 use crate::stack::Stack;
+
+/// How long MLflow may take to say what it holds.
+const MODELS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is there to be taken away.
 #[derive(Debug, Default)]
@@ -20,6 +27,8 @@ pub(super) struct Inventory {
     pub(super) secrets: Vec<(String, String)>,
     /// CRDs that we applied.
     pub(super) crds: Vec<String>,
+    /// What MLflow says of its registry, or why it says nothing; none where nothing is at stake.
+    pub(super) models: Option<String>,
 }
 
 /// A volume claim.
@@ -28,6 +37,8 @@ pub(super) struct Claim {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) size: String,
+    /// What the release is whose data it holds.
+    pub(super) title: String,
     /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
     pub(super) goes_with_release: bool,
 }
@@ -54,23 +65,16 @@ pub(super) async fn take_inventory(
         let configured =
             stack.releases.iter().filter(|release| release.namespace == *namespace).map(|release| release.name.clone());
         let names: Vec<String> = names.chain(known).chain(configured).collect();
-        let output = runner.run(kubectl::get(["persistentvolumeclaims"], Some(namespace))).await?;
-        for claim in kubectl::items(&output.stdout) {
-            // Operators name the instance after the release and what they made of it.
-            let instance = claim["metadata"]["labels"]["app.kubernetes.io/instance"].as_str().unwrap_or_default();
-            if names.iter().any(|name| {
-                instance == name || instance.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))
-            }) {
-                let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-                let annotations = &claim["metadata"]["annotations"];
-                inventory.claims.push(Claim {
-                    namespace: namespace.clone(),
-                    name: text(&claim["metadata"]["name"]),
-                    size: text(&claim["status"]["capacity"]["storage"]),
-                    goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
-                        && annotations["helm.sh/resource-policy"] != "keep",
-                });
-            }
+        for claim in state.claims.iter().filter(|claim| claim.namespace == *namespace) {
+            let Some(release) = names.iter().find(|name| claim.is_of(namespace, name)) else { continue };
+            let title = stack.releases.iter().find(|it| it.name == *release).map(|it| it.title.clone());
+            inventory.claims.push(Claim {
+                namespace: namespace.clone(),
+                name: claim.name.clone(),
+                size: claim.size.clone(),
+                title: title.filter(|title| !title.is_empty()).unwrap_or_else(|| release.clone()),
+                goes_with_release: claim.goes_with_release,
+            });
         }
         let selector = format!("{STACK_LABEL}={}", stack.id);
         let call = kubectl::get(["secrets"], Some(namespace)).args(["--selector", &selector]);
@@ -121,7 +125,7 @@ pub(super) async fn show_inventory(printer: Printer, runner: &Runner, inventory:
     rows.extend(inventory.claims.iter().map(|claim| {
         vec![
             fate(purge || claim.goes_with_release),
-            format!("volume {} ({})", claim.name, claim.size),
+            format!("volume {} ({}, {})", claim.name, claim.title, claim.size),
             claim.namespace.clone(),
         ]
     }));
@@ -130,6 +134,9 @@ pub(super) async fn show_inventory(printer: Printer, runner: &Runner, inventory:
     }));
     if !inventory.crds.is_empty() {
         rows.push(vec![fate(purge), format!("{} CustomResourceDefinitions", inventory.crds.len()), "-".to_owned()]);
+    }
+    if let Some(models) = &inventory.models {
+        rows.push(vec![fate(purge), models.clone(), "-".to_owned()]);
     }
     if rows.is_empty() {
         printer.say("nothing of this stack is installed");
@@ -141,4 +148,22 @@ pub(super) async fn show_inventory(printer: Printer, runner: &Runner, inventory:
 /// Secrets stay where a volume stays, whose data they open.
 pub(super) fn keeps_secrets(inventory: &Inventory, namespace: &str) -> bool {
     inventory.claims.iter().any(|claim| claim.namespace == namespace && !claim.goes_with_release)
+}
+
+/// Counts what the registry holds, within a few seconds: whoever purges is to know what goes.
+pub(super) async fn count_models(runner: &Runner, service: &Service) -> String {
+    let ask = async {
+        let models = Mlflow::connect(runner, service).await?.models().await?;
+        let versions: usize = models.iter().map(|model| model.versions.len()).sum();
+        Ok::<_, ServiceError>(format!(
+            "{} with {} in MLflow's registry",
+            counted(models.len(), "registered model"),
+            counted(versions, "version")
+        ))
+    };
+    match tokio::time::timeout(MODELS_LIMIT, ask).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(_)) => "MLflow's registry, which could not be asked".to_owned(),
+        Err(_) => format!("MLflow's registry, which did not answer within {}s", MODELS_LIMIT.as_secs()),
+    }
 }

@@ -1,5 +1,6 @@
 //! `down`.
 
+mod finalizers;
 mod inventory;
 mod namespaces;
 mod pipelines;
@@ -7,7 +8,7 @@ mod pipelines;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use inventory::{Inventory, keeps_secrets, show_inventory, take_inventory};
+use inventory::{Inventory, count_models, keeps_secrets, show_inventory, take_inventory};
 use namespaces::delete_namespaces;
 use pipelines::delete_templates;
 
@@ -24,7 +25,7 @@ use crate::plan::{PlanError, Removal};
 use crate::printer::{OutputFormat, Printer};
 use crate::report::{Events, Kept, RunReport, StepAction, StepReport, show_events};
 use crate::settings::Settings;
-use crate::stack::Stack;
+use crate::stack::{Offer, Stack};
 
 /// Takes the stack away.
 pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
@@ -46,7 +47,13 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
     let scope = scope(&stack);
     let state = observe(&runner, &scope).await?;
     check_owner(&stack, &state)?;
-    let inventory = take_inventory(&runner, &stack, &state).await?;
+    let mut inventory = take_inventory(&runner, &stack, &state).await?;
+    if args.purge
+        && let Offer::On { release, service } = Offer::of(&stack, catalog.services.tracking.as_ref())
+        && inventory.removals.iter().any(|removal| removal.name == release.name)
+    {
+        inventory.models = Some(count_models(&runner, &service).await);
+    }
     show_inventory(settings.printer, &runner, &inventory, args.purge).await;
     ask(args, &stack, &inventory)?;
 
@@ -72,7 +79,7 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
     let complete = steps.iter().all(|step| step.action == StepAction::Removed) && !runner.is_interrupted();
     if complete {
         let stay = tokio::select! {
-            stay = delete_namespaces(&runner, &state, &kept) => stay?,
+            stay = delete_namespaces(settings.printer, &runner, &state, &kept) => stay?,
             never = signals.watch(&runner, settings.printer) => match never {},
         };
         kept.extend(stay);

@@ -20,7 +20,7 @@ fn what_is_not_ours_stays_and_is_named() {
             report["kept"].as_array().unwrap().iter().find(|kept| kept["kind"] == "Namespace" && kept["name"] == name);
         kept.unwrap_or_else(|| panic!("{name} is not named: {report}"))["reason"].as_str().unwrap().to_owned()
     };
-    assert!(reason(&system).contains("configmap/notes"), "{report}");
+    assert!(reason(&system).contains("ConfigMap/notes"), "{report}");
     assert!(reason(&dev).contains("before"), "{report}");
     assert_eq!(report["kept"].as_array().unwrap().len(), 2, "{report}");
     assert_eq!(objects_in(&dev), ["secret/theirs"]);
@@ -97,4 +97,26 @@ fn another_stack_of_the_same_names_is_left_alone() {
     for namespace in stack.namespaces() {
         kubectl(["label", "namespace", &namespace, "mlopsctl.dev/stack-", "mlopsctl.dev/created=true"]);
     }
+}
+
+#[test]
+fn a_finalizer_that_holds_an_object_is_named_with_the_way_out() {
+    let mut stack = Stack::new("held", SMALL);
+    let dev = stack.dev();
+    stack.up();
+    let metadata = json!({"name": "held", "finalizers": ["example.com/hold"]});
+    let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+    kubectl_with(["create", "-f", "-", "--namespace", &dev], &held);
+    kubectl(["delete", "configmap/held", "--namespace", &dev, "--wait=false"]);
+    let started = std::time::Instant::now();
+    let ended = stack.purge().code(0).says("finalizer example.com/hold (of the controller of example.com)");
+    assert!(started.elapsed().as_secs() < 60, "{ended}");
+    let fix = format!("kubectl patch configmap/held -n {dev} --type=merge");
+    let report = ended.says(&fix).json();
+    let named = |kept: &&serde_json::Value| kept["name"] == "ConfigMap/held" && kept["namespace"] == dev.as_str();
+    assert_eq!(report["kept"].as_array().unwrap().iter().filter(named).count(), 1, "{report}");
+    let let_go = r#"{"metadata":{"finalizers":null}}"#;
+    kubectl(["patch", "configmap/held", "--namespace", &dev, "--type=merge", "-p", let_go]);
+    stack.purge().code(0);
+    assert!(objects([&format!("namespace/{dev}")[..]]).is_empty());
 }
