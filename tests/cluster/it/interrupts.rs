@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -126,14 +127,20 @@ spec:
       containers: [{name: main, image: docker.io/library/busybox:1.37}]
 "#;
 
-#[test]
-fn a_release_that_helm_left_pending_is_recovered() {
-    let stack = Stack::new("pending", SMALL);
+/// Writes a chart of [`HOOK`] beside the file of a stack, and returns its folder.
+pub(crate) fn held_chart(stack: &Stack) -> PathBuf {
     let chart = stack.work().join("charts/held");
     fs::create_dir_all(chart.join("templates")).unwrap();
     fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: held\nversion: 0.1.0\n").unwrap();
     fs::write(chart.join("values.yaml"), "round: ''\nheld: false\n").unwrap();
     fs::write(chart.join("templates/job.yaml"), HOOK).unwrap();
+    chart
+}
+
+#[test]
+fn a_release_that_helm_left_pending_is_recovered() {
+    let stack = Stack::new("pending", SMALL);
+    held_chart(&stack);
     for (round, status) in ["pending-install", "pending-upgrade"].into_iter().enumerate() {
         let configure = |held: bool| {
             let release = "releases: [{name: held, chart: {name: held, path: charts/held}}]";
@@ -169,11 +176,7 @@ spec:
 #[test]
 fn a_first_install_that_was_cut_off_keeps_the_volume_that_it_made() {
     let stack = Stack::new("pending-data", SMALL);
-    let chart = stack.work().join("charts/held");
-    fs::create_dir_all(chart.join("templates")).unwrap();
-    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: held\nversion: 0.1.0\n").unwrap();
-    fs::write(chart.join("values.yaml"), "round: ''\nheld: false\n").unwrap();
-    fs::write(chart.join("templates/job.yaml"), HOOK).unwrap();
+    let chart = held_chart(&stack);
     fs::write(chart.join("templates/data.yaml"), CLAIM).unwrap();
     let configure = |held: bool| {
         let release = "releases: [{name: held, chart: {name: held, path: charts/held}}]";

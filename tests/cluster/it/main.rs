@@ -12,6 +12,7 @@ mod acceptance;
 mod causes;
 mod changes;
 mod concurrency;
+mod conflicts;
 mod diagnose;
 mod down;
 mod faults;

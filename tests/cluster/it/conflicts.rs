@@ -1,0 +1,66 @@
+//! Fields that another hand took over, and limits that an administrator set.
+
+use serde_json::json;
+
+use crate::cluster::{cluster, kubectl, kubectl_with, objects};
+use crate::stack::{SMALL, Stack, WITH_MLFLOW, assert_only};
+
+fn replicas(stack: &Stack) -> u64 {
+    objects(["deployment/mlflow", "--namespace", &stack.system()])[0]["spec"]["replicas"].as_u64().unwrap()
+}
+
+fn changed() -> String {
+    format!("{WITH_MLFLOW}values: {{mlflow: {{podLabels: {{team: vision}}}}}}\n")
+}
+
+/// helm 4 applies server-side: it does not take a field back from `kubectl scale`, and says whose it is.
+#[test]
+fn a_scaled_deployment_is_a_conflict_that_names_the_other_manager() {
+    let stack = Stack::new("scaled", WITH_MLFLOW);
+    stack.up();
+    kubectl(["scale", "deployment/mlflow", "--replicas=2", "--namespace", &stack.system()]);
+    kubectl(["rollout", "status", "deployment/mlflow", "--namespace", &stack.system(), "--timeout=60s"]);
+    // What works and was not changed is nobody's business.
+    stack.up_is_unchanged();
+    assert_eq!(replicas(&stack), 2);
+    stack.configure(&changed());
+    let ended = stack.run(&["up", "--yes", "--output", "json"]).code(1);
+    let cause = ended.cause("mlflow").to_string();
+    assert!(cause.contains("kubectl") && cause.contains(".spec.replicas"), "{ended}");
+    assert_eq!(replicas(&stack), 2, "a conflict changes nothing");
+    // Where both want the same, there is none.
+    kubectl(["scale", "deployment/mlflow", "--replicas=1", "--namespace", &stack.system()]);
+    assert_only(&stack.up(), "repaired", &["mlflow"]);
+    stack.up_is_unchanged();
+}
+
+/// helm 3 patches what changed between its manifests and the live object, and so takes the field back.
+#[test]
+fn helm_3_takes_a_scaled_deployment_back() {
+    let stack = Stack::new("scaled-3", WITH_MLFLOW);
+    stack.set_helm(&cluster().helm3);
+    stack.up();
+    kubectl(["scale", "deployment/mlflow", "--replicas=2", "--namespace", &stack.system()]);
+    kubectl(["rollout", "status", "deployment/mlflow", "--namespace", &stack.system(), "--timeout=60s"]);
+    stack.up_is_unchanged();
+    stack.configure(&changed());
+    assert_only(&stack.up(), "upgraded", &["mlflow"]);
+    assert_eq!(replicas(&stack), 1);
+    stack.up_is_unchanged();
+}
+
+#[test]
+fn a_used_up_quota_is_named() {
+    let stack = Stack::new("quota", SMALL);
+    let system = stack.system();
+    kubectl(["create", "namespace", &system]);
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}});
+    kubectl_with(["create", "-f", "-", "--namespace", &system], &quota);
+    let ended = stack.run(&["up", "--yes", "--grace", "2", "--output", "json"]).code(1);
+    let causes = [ended.cause("minio"), ended.cause("pg")].map(|cause| cause.to_string());
+    let named = causes.iter().any(|it| it.contains("MLC108") && it.contains("exceeded quota: small"));
+    assert!(named && causes.iter().any(|it| it.contains("kubectl describe resourcequota")), "{ended}");
+    kubectl(["delete", "resourcequota/small", "--namespace", &system]);
+    stack.up();
+    stack.assert_deployed(&["minio", "pg"]);
+}
