@@ -20,7 +20,7 @@ fn what_is_not_ours_stays_and_is_named() {
             report["kept"].as_array().unwrap().iter().find(|kept| kept["kind"] == "Namespace" && kept["name"] == name);
         kept.unwrap_or_else(|| panic!("{name} is not named: {report}"))["reason"].as_str().unwrap().to_owned()
     };
-    assert!(reason(&system).contains("ConfigMap/notes"), "{report}");
+    assert!(reason(&system).contains("configmap/notes"), "{report}");
     assert!(reason(&dev).contains("before"), "{report}");
     assert_eq!(report["kept"].as_array().unwrap().len(), 2, "{report}");
     assert_eq!(objects_in(&dev), ["secret/theirs"]);
@@ -113,7 +113,7 @@ fn a_finalizer_that_holds_an_object_is_named_with_the_way_out() {
     assert!(started.elapsed().as_secs() < 60, "{ended}");
     let fix = format!("kubectl patch configmap/held -n {dev} --type=merge");
     let report = ended.says(&fix).json();
-    let named = |kept: &&serde_json::Value| kept["name"] == "ConfigMap/held" && kept["namespace"] == dev.as_str();
+    let named = |kept: &&serde_json::Value| kept["name"] == "configmap/held" && kept["namespace"] == dev.as_str();
     assert_eq!(report["kept"].as_array().unwrap().iter().filter(named).count(), 1, "{report}");
     let let_go = r#"{"metadata":{"finalizers":null}}"#;
     kubectl(["patch", "configmap/held", "--namespace", &dev, "--type=merge", "-p", let_go]);

@@ -28,6 +28,15 @@ fn up_until_started(stack: &Stack) -> Child {
 }
 
 fn completes(stack: &Stack) {
+    // A `down` that was killed may have deleted a namespace, and `up` refuses one that is on its way out.
+    let leaving = |name: &String| {
+        objects([&format!("namespace/{name}")[..]]).iter().any(|it| !it["metadata"]["deletionTimestamp"].is_null())
+    };
+    let started = Instant::now();
+    while stack.namespaces().iter().any(leaving) {
+        assert!(started.elapsed() < Duration::from_secs(90), "a namespace does not go");
+        sleep(Duration::from_millis(500));
+    }
     stack.up();
     stack.assert_deployed(&RELEASES);
     stack.up_is_unchanged();
@@ -204,7 +213,12 @@ fn kill_in(stack: &Stack, status: &str) {
     let before = stack.processes("helm").len();
     let child = stack.spawn(&["up", "--yes"]);
     let selector = format!("owner=helm,name=held,status={status}");
-    let held = || !objects(["secrets", "--namespace", &stack.system(), "--selector", &selector]).is_empty();
+    // The hook comes after all objects of the manifest.
+    let held = || {
+        let found = |args: &[&str]| !objects(args.iter().copied()).is_empty();
+        found(&["secrets", "--namespace", &stack.system(), "--selector", &selector])
+            && found(&["job/migrate", "--namespace", &stack.system()])
+    };
     let started = Instant::now();
     while !held() {
         assert!(started.elapsed() < Duration::from_secs(60), "helm never came to {status}");
