@@ -130,7 +130,7 @@ pub fn parse_catalog_yaml<T: DeserializeOwned + schemars::JsonSchema>(
 }
 
 fn parse_document(path: &Path, source: &str) -> Result<SpannedNode, ConfigError> {
-    serde_saphyr::from_str(source).map_err(|error| {
+    crate::render::from_yaml(source).map_err(|error| {
         let text = error.without_snippet().to_string();
         // The place stands in front of our message already, and the parser's advice is for its callers.
         let message = text.split(" at line ").next().unwrap_or(&text);

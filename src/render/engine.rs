@@ -78,7 +78,7 @@ impl Engine {
             .environment
             .render_named_str(&name, template, variables(context))
             .map_err(|error| template_error(path, &error))?;
-        let value: Value = serde_saphyr::from_str(&text).map_err(|error| RenderError::NotYaml {
+        let value: Value = super::from_yaml(&text).map_err(|error| RenderError::NotYaml {
             path: path.to_owned(),
             line: error.location().map_or(0, |location| location.line()),
             message: error.without_snippet().to_string(),

@@ -135,8 +135,8 @@ pub fn images(objects: &[Value]) -> Vec<String> {
 pub fn documents(manifest: &str) -> Result<Vec<Value>, ManifestError> {
     let mut objects = Vec::new();
     for text in split(manifest) {
-        let value: Value = serde_saphyr::from_str(text)
-            .map_err(|error| ManifestError { message: error.without_snippet().to_string() })?;
+        let value: Value =
+            super::from_yaml(text).map_err(|error| ManifestError { message: error.without_snippet().to_string() })?;
         if value.is_object() {
             objects.push(value);
         }

@@ -150,3 +150,10 @@ fn a_manifest_that_is_not_yaml_is_an_error() {
     assert!(documents("").unwrap().is_empty());
     assert!(documents("---\n# nothing\n---\n\n").unwrap().is_empty());
 }
+
+/// A file mode is octal, as for helm and kubectl.
+#[test]
+fn numbers_of_a_manifest_are_what_helm_takes_them_for() {
+    let read = &documents("mode: 0440\nother: 0o440\nport: 80\nquoted: \"0440\"\n").unwrap()[0];
+    assert_eq!(*read, serde_json::json!({"mode": 288, "other": 288, "port": 80, "quoted": "0440"}));
+}
