@@ -28,6 +28,22 @@ pub fn apply(objects: &[Value], force: bool) -> Invocation {
     call.stdin(Stdin::Plain(list(objects)))
 }
 
+/// Returns a call that asks what would become of objects of one namespace if `manager` applied them. Nothing is changed.
+pub fn dry_run(objects: &[Value], namespace: &str, manager: &str, force: bool) -> Invocation {
+    let call =
+        Invocation::new(Tool::Kubectl, ["apply", "--server-side", "--dry-run=server", "--field-manager", manager])
+            .args(["--namespace", namespace, "-o", "json", "-f", "-"]);
+    let call = if force { call.arg("--force-conflicts") } else { call };
+    // A chart may render Secrets.
+    call.stdin(Stdin::Secret(SecretString::from(list(objects))))
+}
+
+/// Returns a call that reads the live objects of one namespace that have the names of these. Missing ones are left out.
+pub fn get_objects(objects: &[Value], namespace: &str) -> Invocation {
+    Invocation::new(Tool::Kubectl, ["get", "--ignore-not-found", "--namespace", namespace, "-o", "json", "-f", "-"])
+        .stdin(Stdin::Secret(SecretString::from(list(objects))))
+}
+
 /// Returns a call that creates objects; one that exists is an error, the others are made all the same. Never `apply` for
 /// Secrets, whose annotation would keep the content.
 pub fn create(objects: &[Value]) -> Invocation {

@@ -2,6 +2,7 @@
 
 mod cause;
 mod crds;
+mod dry_run;
 mod examine;
 mod keeper;
 mod ledger;
@@ -18,6 +19,7 @@ pub(crate) use cause::tool_kind;
 pub use cause::{Cause, CauseKind, Sign, Source, causes, find_cause, shown_in};
 pub(crate) use crds::CrdError;
 pub use crds::{CrdVerdict, Present, judge};
+pub(crate) use dry_run::{Forecast, Trial, dry_run};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use release::record_from_manifest;
 pub use rollback::roll_back;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cause::Cause;
+use super::dry_run::{Trial, dry_run};
 use crate::cluster::ReleaseRecord;
 use crate::exec::{ExecError, Runner, Tools};
 use crate::helm;
@@ -118,6 +119,9 @@ async fn upgrade(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<A
         }
     }
     let upgrade = helm::Upgrade { release, chart: &plan.chart.path, digest: &plan.digest, revision: revision + 1 };
+    if revision > 0 {
+        rehearse(runner, tools, &upgrade).await?;
+    }
     let output = match runner.run(helm::upgrade(tools, &upgrade)).await {
         Ok(output) => output,
         Err(error) => {
@@ -137,6 +141,25 @@ async fn upgrade(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<A
         workloads: Workload::of_manifest(&objects, &release.namespace),
     };
     Ok(Applied { record })
+}
+
+/// Tries an upgrade before anything is touched: helm stops at the first object that the API server refuses, and leaves a release
+/// that is half of the old and half of the new.
+async fn rehearse(runner: &Runner, tools: &Tools, upgrade: &helm::Upgrade<'_>) -> Result<(), Cause> {
+    let Release { name, namespace, force_conflicts, .. } = upgrade.release;
+    let output = runner.run(helm::upgrade(tools, upgrade).arg("--dry-run=server")).await;
+    let output = output.map_err(|error| Cause::of_helm(name, namespace, &error))?;
+    let rendered = helm::upgraded(&output.stdout).and_then(|upgraded| documents(&upgraded.manifest).ok());
+    let objects = rendered.unwrap_or_default();
+    // helm 3 takes fields back as it patches them.
+    let force = *force_conflicts || !tools.is_helm4();
+    let trial = Trial { release: name, namespace, objects: &objects, old: &[], force, crds_first: false };
+    // Where the API server cannot be asked, helm will hear the same.
+    let refusals = dry_run(runner, trial).await.unwrap_or_default().refusals;
+    match refusals.into_iter().find(|refusal| refusal.known && refusal.cause.permanent) {
+        Some(refusal) => Err(refusal.cause),
+        None => Ok(()),
+    }
 }
 
 fn chart_name(plan: &ReleasePlan) -> String {

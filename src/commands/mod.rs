@@ -13,6 +13,7 @@ mod pipeline;
 mod plan;
 mod preflight;
 pub(crate) mod prepare;
+mod preview;
 mod render;
 mod rollback;
 mod serving;

@@ -5,26 +5,39 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::prepare::Prepared;
+use super::preview::{Preview, preview};
+use crate::apply::Forecast;
 use crate::cli::PlanArgs;
-use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::helm;
-use crate::plan::{Action, Change, ObjectDiff, Plan, Recovery, ReleasePlan, diff_objects};
-use crate::printer::{OutputFormat, Printer, Tone};
-use crate::render::documents;
+use crate::error::{CommandResult, ExitStatus};
+use crate::plan::{Action, Change, Drift, ObjectDiff, Plan, Recovery, ReleasePlan};
+use crate::printer::{OutputFormat, Printer, Tone, counted};
 use crate::settings::Settings;
+
+/// Previews by release.
+type Previews = BTreeMap<String, Preview>;
 
 /// Shows what `up` would do.
 pub(super) async fn run(settings: &Settings, args: &PlanArgs) -> CommandResult {
     let prepared = Prepared::new(settings).await?;
     let plan = prepared.plan()?;
-    let diffs = if args.summary { BTreeMap::new() } else { diffs(&prepared, &plan).await? };
-    if settings.printer.format() == OutputFormat::Text {
-        show_summary(settings.printer, &plan);
-        for (release, objects) in &diffs {
-            show_objects(settings.printer, release, objects);
+    let previews = if args.summary { Previews::new() } else { preview(&prepared, &plan).await? };
+    let printer = settings.printer;
+    if printer.format() == OutputFormat::Text {
+        show_summary(printer, &plan);
+        for (release, preview) in &previews {
+            show_preview(printer, release, preview);
         }
     } else {
-        settings.printer.json(&to_json(&plan, &diffs));
+        printer.json(&to_json(&plan, &previews));
+    }
+    if previews.values().any(|preview| preview.forecast.denied) {
+        printer
+            .complain("warning: this user may not apply objects, so not all of the plan was tried on the API server");
+    }
+    let refused: usize = previews.values().map(|preview| preview.forecast.refusals.len()).sum();
+    if refused > 0 {
+        printer.complain(&format!("the API server would refuse {}, so `up` would fail", counted(refused, "object")));
+        return Ok(ExitStatus::Preflight);
     }
     let changes = args.exit_code && !plan.is_empty();
     Ok(if changes { ExitStatus::Changes } else { ExitStatus::Success })
@@ -98,63 +111,9 @@ fn after(release: &ReleasePlan) -> String {
     if needs.is_empty() { String::new() } else { format!(", after {}", needs.join(" and ")) }
 }
 
-/// Compares what the charts render with what helm keeps, for every release that changes.
-async fn diffs(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, Vec<ObjectDiff>>, CommandError> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for release in plan.releases.iter().filter(|release| !matches!(release.action, Action::Unchanged { .. })) {
-        let (release, runner) = (release.clone(), prepared.runner.clone());
-        // The CRD stage comes first, so what it brings counts as present.
-        let kube_version = prepared.state.server_version.clone();
-        tasks.spawn(async move {
-            let spec = &release.release;
-            let template = helm::template(
-                &spec.name,
-                &spec.namespace,
-                &release.chart.path,
-                &spec.values,
-                &spec.api_versions,
-                Some(&kube_version),
-            );
-            let old = async {
-                match release.revision {
-                    Some(_) => {
-                        runner.run(helm::manifest(&spec.name, &spec.namespace)).await.map(|output| output.stdout)
-                    }
-                    None => Ok(String::new()),
-                }
-            };
-            let again = async {
-                match release.revision {
-                    Some(_) => runner.run(template.clone()).await.map(|output| output.stdout),
-                    None => Ok(String::new()),
-                }
-            };
-            let (old, new, again) = tokio::join!(old, runner.run(template.clone()), again);
-            // A release that was cut off may have no manifest to read; then all of it is new.
-            let old = old.unwrap_or_default();
-            let new = new.map_err(CommandError::from)?.stdout;
-            let again = again.unwrap_or_default();
-            let parse = |text: &str| {
-                documents(text).map(without_hooks).map_err(|error| CommandError::new(ExitStatus::Failure, error))
-            };
-            Ok::<_, CommandError>((spec.name.clone(), diff_objects(&parse(&old)?, &parse(&new)?, &parse(&again)?)))
-        });
-    }
-    let mut found = BTreeMap::new();
-    while let Some(done) = tasks.join_next().await {
-        let (name, diff) = done.map_err(|error| CommandError::new(ExitStatus::Bug, error))??;
-        found.insert(name, diff);
-    }
-    Ok(found)
-}
-
-/// helm keeps hooks apart from the manifest.
-fn without_hooks(objects: Vec<Value>) -> Vec<Value> {
-    objects.into_iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null()).collect()
-}
-
-fn show_objects(printer: Printer, release: &str, objects: &[ObjectDiff]) {
-    if objects.is_empty() {
+fn show_preview(printer: Printer, release: &str, preview: &Preview) {
+    let Preview { objects, forecast } = preview;
+    if objects.is_empty() && forecast.refusals.is_empty() && forecast.drift.is_empty() {
         return;
     }
     printer.data(&format!("\n{release}:\n"));
@@ -171,9 +130,57 @@ fn show_objects(printer: Printer, release: &str, objects: &[ObjectDiff]) {
             }
         }
     }
+    show_forecast(printer, forecast);
 }
 
-fn to_json(plan: &Plan, diffs: &BTreeMap<String, Vec<ObjectDiff>>) -> Value {
+/// Writes what the API server would refuse, and what drifted.
+pub(super) fn show_forecast(printer: Printer, forecast: &Forecast) {
+    let (bad, warn) = (printer.paint(Tone::Bad, "!"), printer.paint(Tone::Warn, "*"));
+    for refusal in &forecast.refusals {
+        let cause = &refusal.cause;
+        printer.data(&format!("  {bad} {} would be refused: {} {}\n", refusal.object, cause.code, cause.title));
+        let about = format!("{}: ", refusal.object);
+        for line in cause.evidence.strip_prefix(&about).unwrap_or(&cause.evidence).lines() {
+            printer.data(&format!("      {line}\n"));
+        }
+        printer.data(&format!("      fix: {}\n", cause.fix));
+    }
+    for (object, drift) in &forecast.drift {
+        printer.data(&format!("  {warn} {object} drifted: {}\n", drift_text(drift)));
+    }
+}
+
+fn drift_text(drift: &Drift) -> String {
+    if drift.path.is_empty() {
+        return "it is gone".to_owned();
+    }
+    let by = drift.manager.as_ref().map(|manager| format!(" (set by {manager})")).unwrap_or_default();
+    let path = &drift.path;
+    match (&drift.live, &drift.wanted) {
+        (Value::Null, wanted) => format!("{path} is gone, not {wanted}"),
+        (live, Value::Null) => format!("{path} is {live}, not in the manifest{by}"),
+        (live, wanted) => format!("{path} is {live}, not {wanted}{by}"),
+    }
+}
+
+fn object_json(diff: &ObjectDiff) -> Value {
+    let change = match diff.change {
+        Change::Create => "create",
+        Change::Update => "update",
+        Change::Delete => "delete",
+    };
+    json!({"object": diff.object, "change": change, "diff": diff.text})
+}
+
+fn forecast_json(forecast: &Forecast) -> (Vec<Value>, Vec<Value>) {
+    let refusals = forecast.refusals.iter().map(|it| json!({"object": it.object, "cause": it.cause}));
+    let drift = forecast.drift.iter().map(|(object, it)| {
+        json!({"object": object, "path": it.path, "live": it.live, "wanted": it.wanted, "manager": it.manager})
+    });
+    (refusals.collect(), drift.collect())
+}
+
+fn to_json(plan: &Plan, previews: &Previews) -> Value {
     let releases: Vec<Value> = plan
         .releases
         .iter()
@@ -187,22 +194,13 @@ fn to_json(plan: &Plan, diffs: &BTreeMap<String, Vec<ObjectDiff>>) -> Value {
                 Action::Foreign { .. } => ("foreign", None),
             };
             let needs: Vec<Value> = spec.needs.iter().map(|need| json!({"release": need.release, "until": need.until, "because": need.because})).collect();
-            let objects: Vec<Value> = diffs
-                .get(&spec.name)
-                .into_iter()
-                .flatten()
-                .map(|diff| {
-                    let change = match diff.change {
-                        Change::Create => "create",
-                        Change::Update => "update",
-                        Change::Delete => "delete",
-                    };
-                    json!({"object": diff.object, "change": change, "diff": diff.text})
-                })
-                .collect();
+            let preview = previews.get(&spec.name);
+            let objects: Vec<Value> = preview.iter().flat_map(|it| &it.objects).map(object_json).collect();
+            let (refusals, drift) = preview.map(|it| forecast_json(&it.forecast)).unwrap_or_default();
             json!({
                 "release": spec.name, "namespace": spec.namespace, "chart": spec.chart.to_string(), "action": action,
                 "reason": reason, "revision": release.revision, "digest": release.digest, "needs": needs, "objects": objects,
+                "refusals": refusals, "drift": drift,
             })
         })
         .collect();

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::plan::show_summary;
 use super::prepare::{Prepared, holder};
+use super::preview::preview;
 use super::signals::Signals;
 use crate::apply::{Environment, Present, RunError, Waits, apply};
 use crate::cli::{InitArgs, InstallArgs, UpArgs};
@@ -78,12 +79,27 @@ pub(super) async fn upgrade(settings: &Settings, args: &UpArgs) -> CommandResult
             settings.printer.say("nothing to do");
         } else {
             show_summary(settings.printer, &plan);
+            check_refusals(&prepared, &plan).await?;
             confirm(args.yes, "Do this?")?;
         }
         if let Some(status) = carry_out(settings, args, prepared, plan, started, &mut signals).await? {
             return Ok(status);
         }
     }
+}
+
+/// Ends with what the API server would refuse.
+async fn check_refusals(prepared: &Prepared, plan: &Plan) -> Result<(), CommandError> {
+    let previews = preview(prepared, plan).await?;
+    let refusals: Vec<_> = previews.into_values().flat_map(|preview| preview.forecast.refusals).collect();
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    let told = refusals.iter().map(|it| format!("\n{} {}: {}", it.cause.code, it.cause.title, it.cause.evidence));
+    let text: String =
+        std::iter::once("the API server would refuse what the plan has".to_owned()).chain(told).collect();
+    let error = CommandError::new(ExitStatus::Preflight, anyhow::Error::msg(text));
+    Err(refusals.into_iter().fold(error, |error, refusal| error.hint(refusal.cause.fix)))
 }
 
 /// Asks on the terminal. Without one only `--yes` is an answer.

@@ -28,37 +28,42 @@ pub struct ObjectDiff {
     pub text: String,
 }
 
-/// Compares two sets of objects. Places that differ between `new` and `again`, two renderings of the same input, are
-/// random by the chart's own doing and are taken from `old`.
-pub fn diff_objects(old: &[Value], new: &[Value], again: &[Value]) -> Vec<ObjectDiff> {
-    let index = |objects: &[Value]| -> BTreeMap<ObjectRef, Value> {
-        objects.iter().filter_map(|object| Some((ObjectRef::of(object)?, object.clone()))).collect()
+/// Returns `new` without chance: places that differ between `new` and `again`, two renderings of the same input, are random by
+/// the chart's own doing and are taken from `old`.
+pub fn steadied(old: &[Value], new: &[Value], again: &[Value]) -> Vec<Value> {
+    let (old, again) = (index(old), index(again));
+    let one = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(reference) = ObjectRef::of(&object)
+            && let (Some(second), Some(found)) = (again.get(&reference), old.get(&reference))
+        {
+            steady(&mut object, second, found);
+        }
+        object
     };
-    let (old, new, again) = (index(old), index(new), index(again));
+    new.iter().map(one).collect()
+}
+
+/// Compares two sets of objects.
+pub fn diff_objects(old: &[Value], new: &[Value]) -> Vec<ObjectDiff> {
+    let (old, new) = (index(old), index(new));
     let mut diffs = Vec::new();
     for (object, wanted) in &new {
-        let mut wanted = wanted.clone();
-        match old.get(object) {
-            None => diffs.push(ObjectDiff {
-                object: object.clone(),
-                change: Change::Create,
-                text: unified("", &yaml(&wanted)),
-            }),
-            Some(found) => {
-                if let Some(second) = again.get(object) {
-                    steady(&mut wanted, second, found);
-                }
-                if *found != wanted {
-                    let text = unified(&yaml(found), &yaml(&wanted));
-                    diffs.push(ObjectDiff { object: object.clone(), change: Change::Update, text });
-                }
-            }
-        }
+        let (change, text) = match old.get(object) {
+            None => (Change::Create, unified("", &yaml(wanted))),
+            Some(found) if found == wanted => continue,
+            Some(found) => (Change::Update, unified(&yaml(found), &yaml(wanted))),
+        };
+        diffs.push(ObjectDiff { object: object.clone(), change, text });
     }
     for (object, found) in old.iter().filter(|(object, _)| !new.contains_key(object)) {
         diffs.push(ObjectDiff { object: object.clone(), change: Change::Delete, text: unified(&yaml(found), "") });
     }
     diffs
+}
+
+fn index(objects: &[Value]) -> BTreeMap<ObjectRef, &Value> {
+    objects.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))).collect()
 }
 
 /// Replaces the parts of `new` that differ in `again` by those of `old`.

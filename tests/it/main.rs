@@ -26,6 +26,7 @@ mod models;
 mod plan_build;
 mod plan_decide;
 mod plan_diff;
+mod plan_drift;
 mod plan_rollback;
 mod readiness;
 mod revisions;

@@ -1,6 +1,6 @@
 //! Two manifests side by side.
 
-use mlopsctl::plan::{Change, ObjectDiff, diff_objects, mask};
+use mlopsctl::plan::{Change, ObjectDiff, mask, steadied};
 use serde_json::{Value, json};
 
 use crate::harness::snapshot;
@@ -11,6 +11,11 @@ fn map(name: &str, data: Value) -> Value {
 
 fn secret(data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": data, "stringData": {"t": "Canary4711"}})
+}
+
+/// Compares with a rendering that was made twice.
+fn diff_objects(old: &[Value], new: &[Value], again: &[Value]) -> Vec<ObjectDiff> {
+    mlopsctl::plan::diff_objects(old, &steadied(old, new, again))
 }
 
 fn changes(diffs: &[ObjectDiff]) -> Vec<(String, Change)> {

@@ -12,11 +12,12 @@ pub use kind::{CauseKind, Sign, Source};
 pub(super) use logs::LogBook;
 pub(super) use signs::held;
 pub use table::causes;
+pub(super) use table::kind;
 
 use serde::Serialize;
 
 use crate::exec::ExecError;
-use crate::render::{Workload, WorkloadKind};
+use crate::render::{ObjectRef, Workload, WorkloadKind};
 use table::outcomes::{HELM, INTERRUPTED, JOB, LOST, SKIPPED, TIMEOUT};
 
 /// A cause with its evidence.
@@ -109,6 +110,11 @@ impl Cause {
     pub(super) fn of_kind(kind: &CauseKind, release: &str, namespace: &str, evidence: &str) -> Self {
         let job = logs::job_in(evidence).unwrap_or_default();
         Self::new(kind, evidence, Names { release, namespace, object: &job })
+    }
+
+    /// The API server would refuse an object of the release.
+    pub(super) fn of_refusal(kind: &CauseKind, release: &str, namespace: &str, object: &ObjectRef, text: &str) -> Self {
+        Self::new(kind, format!("{object}: {text}"), Names { release, namespace, object: &object.name })
     }
 
     /// Says whether this is no cause of its own: another release failed, or the run was interrupted.

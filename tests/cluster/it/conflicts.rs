@@ -28,9 +28,11 @@ fn a_scaled_deployment_is_a_conflict_that_names_the_other_manager() {
     let cause = ended.cause("mlflow").to_string();
     assert!(cause.contains("kubectl") && cause.contains(".spec.replicas"), "{ended}");
     assert_eq!(replicas(&stack), 2, "a conflict changes nothing");
+    // It was found before helm began.
+    stack.assert_deployed(&["minio", "mlflow", "pg"]);
     // Where both want the same, there is none.
     kubectl(["scale", "deployment/mlflow", "--replicas=1", "--namespace", &stack.system()]);
-    assert_only(&stack.up(), "repaired", &["mlflow"]);
+    assert_only(&stack.up(), "upgraded", &["mlflow"]);
     stack.up_is_unchanged();
 }
 

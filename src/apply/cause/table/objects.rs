@@ -74,16 +74,25 @@ pub(super) static ROWS: &[CauseKind] = &[
         signs: &[any(&["probe failed"])],
     },
     CauseKind {
+        code: "MLC139",
+        title: "a volume cannot be changed like that",
+        meaning: "A StatefulSet keeps the volumes that it asked for first. A claim only grows, and only where its StorageClass says so (`allowVolumeExpansion`).",
+        fix: "to grow: kubectl patch pvc -n NAMESPACE CLAIM, each claim; kubectl delete statefulset -n NAMESPACE NAME --cascade=orphan; mlopsctl up. Else put the old value back",
+        permanent: true,
+        signs: &[
+            tool(&["spec.volumeClaimTemplates: Invalid value"]),
+            tool(&["field can not be less than"]),
+            tool(&["spec is immutable after creation except resources.requests"]),
+            tool(&["must support resize"]),
+        ],
+    },
+    CauseKind {
         code: "MLC112",
         title: "a field cannot be changed in place",
         meaning: "Kubernetes does not let this field of an existing object change.",
         fix: "put the old value back, or `helm uninstall RELEASE` first (volumes of StatefulSets stay)",
         permanent: true,
-        signs: &[
-            any(&["field is immutable"]),
-            any(&["updates to statefulset spec for fields other than"]),
-            any(&["spec.volumeClaimTemplates: Invalid value"]),
-        ],
+        signs: &[any(&["field is immutable"]), any(&["updates to statefulset spec for fields other than"])],
     },
     CauseKind {
         code: "MLC136",

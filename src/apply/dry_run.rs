@@ -1,0 +1,259 @@
+//! What the API server would say if helm applied a release now: a server-side dry run, which changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::cause::{Cause, CauseKind, Source, kind, shown_in};
+use crate::exec::{ExecError, Invocation, Runner};
+use crate::kubectl;
+use crate::plan::{Drift, drift, is_within};
+use crate::render::ObjectRef;
+
+/// The field manager of everything that helm applies server-side, whatever its executable is called.
+const HELM: &str = "helm";
+const OWNER: &str = "meta.helm.sh/release-name";
+const OWNER_NAMESPACE: &str = "meta.helm.sh/release-namespace";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Codes that decide what an error of the API server means here.
+const NOT_ALLOWED: &str = "MLC203";
+const NOT_SERVED: &str = "MLC130";
+const REFUSED: &str = "MLC131";
+const VOLUME: &str = "MLC139";
+
+/// A release to try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial<'a> {
+    /// Its name.
+    pub(crate) release: &'a str,
+    /// Its namespace.
+    pub(crate) namespace: &'a str,
+    /// The objects that helm would apply, without hooks.
+    pub(crate) objects: &'a [Value],
+    /// The objects of the manifest in force.
+    pub(crate) old: &'a [Value],
+    /// It takes fields from other field managers.
+    pub(crate) force: bool,
+    /// CRDs are applied before it; then a kind that is not served yet is none of its faults.
+    pub(crate) crds_first: bool,
+}
+
+/// What the API server would say to a release.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forecast {
+    /// Objects that it would refuse.
+    pub(crate) refusals: Vec<Refusal>,
+    /// Fields that are not what helm made of them, by object; an object that is gone has one with an empty path.
+    pub(crate) drift: Vec<(ObjectRef, Drift)>,
+    /// The user may not apply objects, so that nothing was tried.
+    pub(crate) denied: bool,
+}
+
+/// An object that the API server would refuse.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// The object.
+    pub(crate) object: ObjectRef,
+    /// Why.
+    pub(crate) cause: Cause,
+    /// The table knows the API server's words.
+    pub(crate) known: bool,
+}
+
+/// Asks the API server what it would make of a release. Objects of namespaces that do not exist yet are not tried.
+pub(crate) async fn dry_run(runner: &Runner, trial: Trial<'_>) -> Result<Forecast, ExecError> {
+    let mut forecast = Forecast::default();
+    let mut groups: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for object in trial.objects {
+        // kubectl takes objects of one namespace at a time.
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(trial.namespace);
+        groups.entry(namespace).or_default().push(owned(object, trial));
+    }
+    for (namespace, objects) in groups {
+        let live = index(ask(runner, &objects, &|objects| kubectl::get_objects(objects, namespace)).await?.answers);
+        let (foreign, ours): (Vec<Value>, Vec<Value>) = objects
+            .into_iter()
+            .partition(|object| find(&live, object, namespace).is_some_and(|it| !is_ours(it, trial)));
+        for object in &foreign {
+            let owner = find(&live, object, namespace).map(foreign_text).unwrap_or_default();
+            forecast.refuse(object, trial, shown_in(Source::Tool, &owner), &owner);
+        }
+        // To apply what is there already changes nothing, so nobody has to be asked: a dry run costs more than a look.
+        let is_there = |object: &Value| find(&live, object, namespace).is_some_and(|live| is_within(object, live));
+        let ours: Vec<Value> = ours.into_iter().filter(|object| !is_there(object)).collect();
+        let look = |objects: &[Value]| kubectl::get_objects(objects, namespace).arg("--show-managed-fields");
+        let attempt = |objects: &[Value]| kubectl::dry_run(objects, namespace, HELM, trial.force);
+        let (live, tried) = tokio::join!(ask(runner, &ours, &look), ask(runner, &ours, &attempt));
+        let (live, tried) = (index(live?.answers), tried?);
+        for (object, error) in tried.refused {
+            forecast.judge(&object, find(&live, &object, namespace), trial, error)?;
+        }
+        let results = index(tried.answers);
+        for object in &ours {
+            let (Some(reference), Some(result)) = (ObjectRef::of(object), find(&results, object, namespace)) else {
+                continue;
+            };
+            let old =
+                trial.old.iter().find(|old| ObjectRef::of(old).is_some_and(|it| is_same(&it, &reference, namespace)));
+            match find(&live, object, namespace) {
+                Some(live) => {
+                    let old = old.map(|old| owned(old, trial));
+                    let found = drift(live, result, old.as_ref(), object);
+                    forecast.drift.extend(found.into_iter().map(|it| (reference.clone(), it)));
+                }
+                None if old.is_some() => {
+                    let gone = Drift { path: String::new(), live: Value::Null, wanted: Value::Null, manager: None };
+                    forecast.drift.push((reference, gone));
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(forecast)
+}
+
+impl Forecast {
+    fn refuse(&mut self, object: &Value, trial: Trial<'_>, known: Option<&CauseKind>, text: &str) {
+        let Some((object, kind)) = ObjectRef::of(object).zip(known.or_else(|| kind(REFUSED))) else { return };
+        // Behind the reason kubectl gives advice that is for those who apply by hand.
+        let text =
+            text.split("\nPlease review the fields above").next().unwrap_or_default().trim_start_matches("error: ");
+        let cause = Cause::of_refusal(kind, trial.release, trial.namespace, &object, text);
+        self.refusals.push(Refusal { object, cause, known: known.is_some() });
+    }
+
+    /// Says what an error about one object means. One that is about the way to the API server is passed on.
+    fn judge(
+        &mut self,
+        object: &Value,
+        live: Option<&Value>,
+        trial: Trial<'_>,
+        error: ExecError,
+    ) -> Result<(), ExecError> {
+        let text = error.stderr();
+        let untried =
+            text.contains("does not support dry run") || text.contains("namespaces \"") && text.contains("not found");
+        let known = shown_in(Source::Tool, text);
+        match known.map_or("", |kind| kind.code) {
+            _ if untried => {}
+            NOT_SERVED if trial.crds_first => {}
+            NOT_ALLOWED => self.denied = true,
+            code if code.starts_with("MLC2") => return Err(error),
+            _ => match live.and_then(|live| volume_change(live, object)) {
+                Some(change) => self.refuse(object, trial, kind(VOLUME), &format!("{change}\n{text}")),
+                None => self.refuse(object, trial, known, text),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// What was said of objects.
+#[derive(Default)]
+struct Asked {
+    answers: Vec<Value>,
+    refused: Vec<(Value, ExecError)>,
+}
+
+/// Asks about objects together. kubectl answers nothing where one of them fails, so then each half is asked again.
+async fn ask(
+    runner: &Runner,
+    objects: &[Value],
+    call: &(impl Fn(&[Value]) -> Invocation + Sync),
+) -> Result<Asked, ExecError> {
+    if objects.is_empty() {
+        return Ok(Asked::default());
+    }
+    match (runner.run(call(objects)).await, objects) {
+        (Ok(output), _) => Ok(Asked { answers: kubectl::items(&output.stdout), refused: Vec::new() }),
+        (Err(error @ ExecError::Interrupted { .. }), _) => Err(error),
+        (Err(error), [object]) => Ok(Asked { answers: Vec::new(), refused: vec![(object.clone(), error)] }),
+        (Err(_), objects) => {
+            let (left, right) = objects.split_at(objects.len() / 2);
+            let (left, right) = tokio::join!(Box::pin(ask(runner, left, call)), Box::pin(ask(runner, right, call)));
+            let (mut left, right) = (left?, right?);
+            left.answers.extend(right.answers);
+            left.refused.extend(right.refused);
+            Ok(left)
+        }
+    }
+}
+
+/// Returns an object with the marks that helm puts on it, which are not in its manifest.
+fn owned(object: &Value, trial: Trial<'_>) -> Value {
+    let mut object = object.clone();
+    object["metadata"]["labels"][MANAGED_BY] = json!("Helm");
+    object["metadata"]["annotations"][OWNER] = json!(trial.release);
+    object["metadata"]["annotations"][OWNER_NAMESPACE] = json!(trial.namespace);
+    object
+}
+
+fn is_ours(live: &Value, trial: Trial<'_>) -> bool {
+    let annotations = &live["metadata"]["annotations"];
+    annotations[OWNER] == trial.release && annotations[OWNER_NAMESPACE] == trial.namespace
+}
+
+/// Says whose an object is that helm will not take, in helm's own words: <https://github.com/helm/helm>, `pkg/action/validate.go`.
+fn foreign_text(live: &Value) -> String {
+    let annotations = &live["metadata"]["annotations"];
+    let (kind, name) =
+        (live["kind"].as_str().unwrap_or_default(), live["metadata"]["name"].as_str().unwrap_or_default());
+    let owner = match (annotations[OWNER].as_str(), annotations[OWNER_NAMESPACE].as_str()) {
+        (Some(release), Some(namespace)) => format!("current value is \"{release}\", of namespace \"{namespace}\""),
+        _ => "it belongs to no release".to_owned(),
+    };
+    format!(
+        "{kind} \"{name}\" exists and cannot be imported into the current release: invalid ownership metadata; {owner}"
+    )
+}
+
+/// Objects by what names them. The version that was asked for need not be that of the answer.
+type Index = BTreeMap<(String, String, String), Value>;
+
+fn index(objects: Vec<Value>) -> Index {
+    objects.into_iter().filter_map(|object| Some((key(&ObjectRef::of(&object)?, ""), object))).collect()
+}
+
+fn key(reference: &ObjectRef, namespace: &str) -> (String, String, String) {
+    let namespace = if reference.namespace.is_empty() { namespace } else { &reference.namespace };
+    (reference.kind.clone(), namespace.to_owned(), reference.name.clone())
+}
+
+/// Finds an object, which has no namespace in the index where its kind has none.
+fn find<'a>(index: &'a Index, object: &Value, namespace: &str) -> Option<&'a Value> {
+    let reference = ObjectRef::of(object)?;
+    index.get(&key(&reference, namespace)).or_else(|| index.get(&key(&reference, "")))
+}
+
+fn is_same(one: &ObjectRef, other: &ObjectRef, namespace: &str) -> bool {
+    key(one, namespace) == key(other, namespace)
+}
+
+/// Says how the volumes differ that a StatefulSet asks for, which no StatefulSet may change. The API server names the object only.
+fn volume_change(live: &Value, wanted: &Value) -> Option<String> {
+    let templates = |object: &Value| -> BTreeMap<String, (Value, Value)> {
+        let items = object["spec"]["volumeClaimTemplates"].as_array().cloned().unwrap_or_default();
+        let entry = |item: &Value| {
+            let spec = &item["spec"];
+            let class = spec["storageClassName"].clone();
+            Some((
+                item["metadata"]["name"].as_str()?.to_owned(),
+                (spec["resources"]["requests"]["storage"].clone(), class),
+            ))
+        };
+        items.iter().filter_map(entry).collect()
+    };
+    if wanted["kind"] != "StatefulSet" {
+        return None;
+    }
+    let (live, wanted) = (templates(live), templates(wanted));
+    let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+    let changed = wanted.iter().find_map(|(name, (size, class))| {
+        let (old_size, old_class) = live.get(name)?;
+        if old_size != size {
+            return Some(format!("volume {name}: {} → {}", text(old_size), text(size)));
+        }
+        (old_class != class).then(|| format!("volume {name}: storage class {} → {}", text(old_class), text(class)))
+    });
+    changed.or_else(|| (live.len() != wanted.len()).then(|| "another number of volumes".to_owned()))
+}
