@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::cause::{Cause, CauseKind, Source, kind, shown_in};
+use super::cause::{Cause, CauseKind, Source, kind, shown_in, tool_kind};
 use crate::exec::{ExecError, Invocation, Runner};
 use crate::kubectl;
 use crate::plan::{Drift, drift, is_within};
@@ -70,49 +70,71 @@ pub(crate) async fn dry_run(runner: &Runner, trial: Trial<'_>) -> Result<Forecas
         groups.entry(namespace).or_default().push(owned(object, trial));
     }
     for (namespace, objects) in groups {
-        let live = index(ask(runner, &objects, &|objects| kubectl::get_objects(objects, namespace)).await?.answers);
-        let (foreign, ours): (Vec<Value>, Vec<Value>) = objects
-            .into_iter()
-            .partition(|object| find(&live, object, namespace).is_some_and(|it| !is_ours(it, trial)));
-        for object in &foreign {
-            let owner = find(&live, object, namespace).map(foreign_text).unwrap_or_default();
-            forecast.refuse(object, trial, shown_in(Source::Tool, &owner), &owner);
-        }
-        // To apply what is there already changes nothing, so nobody has to be asked: a dry run costs more than a look.
-        let is_there = |object: &Value| find(&live, object, namespace).is_some_and(|live| is_within(object, live));
-        let ours: Vec<Value> = ours.into_iter().filter(|object| !is_there(object)).collect();
-        let look = |objects: &[Value]| kubectl::get_objects(objects, namespace).arg("--show-managed-fields");
-        let attempt = |objects: &[Value]| kubectl::dry_run(objects, namespace, HELM, trial.force);
-        let (live, tried) = tokio::join!(ask(runner, &ours, &look), ask(runner, &ours, &attempt));
-        let (live, tried) = (index(live?.answers), tried?);
-        for (object, error) in tried.refused {
-            forecast.judge(&object, find(&live, &object, namespace), trial, error)?;
-        }
-        let results = index(tried.answers);
-        for object in &ours {
-            let (Some(reference), Some(result)) = (ObjectRef::of(object), find(&results, object, namespace)) else {
-                continue;
-            };
-            let old =
-                trial.old.iter().find(|old| ObjectRef::of(old).is_some_and(|it| is_same(&it, &reference, namespace)));
-            match find(&live, object, namespace) {
-                Some(live) => {
-                    let old = old.map(|old| owned(old, trial));
-                    let found = drift(live, result, old.as_ref(), object);
-                    forecast.drift.extend(found.into_iter().map(|it| (reference.clone(), it)));
-                }
-                None if old.is_some() => {
-                    let gone = Drift { path: String::new(), live: Value::Null, wanted: Value::Null, manager: None };
-                    forecast.drift.push((reference, gone));
-                }
-                None => {}
-            }
-        }
+        forecast.add(runner, trial, namespace, objects).await?;
     }
     Ok(forecast)
 }
 
 impl Forecast {
+    /// Adds what the API server would say to objects of one namespace.
+    async fn add(
+        &mut self,
+        runner: &Runner,
+        trial: Trial<'_>,
+        namespace: &str,
+        objects: Vec<Value>,
+    ) -> Result<(), ExecError> {
+        let live = index(ask(runner, &objects, &|objects| kubectl::get_objects(objects, namespace)).await?.answers);
+        let mut changed = Vec::new();
+        for object in objects {
+            match find(&live, &object, namespace) {
+                Some(live) if !is_ours(live, trial) => {
+                    let text = foreign_text(live);
+                    self.refuse(&object, trial, shown_in(Source::Tool, &text), &text);
+                }
+                // To apply what is there already changes nothing, so nobody has to be asked: a dry run costs more than a look.
+                Some(live) if is_within(&object, live) => {}
+                _ => changed.push(object),
+            }
+        }
+        let look = |objects: &[Value]| kubectl::get_objects(objects, namespace).arg("--show-managed-fields");
+        let attempt = |objects: &[Value]| kubectl::dry_run(objects, namespace, HELM, trial.force);
+        let (live, tried) = tokio::join!(ask(runner, &changed, &look), ask(runner, &changed, &attempt));
+        let (live, tried) = (index(live?.answers), tried?);
+        for (object, error) in tried.refused {
+            self.judge(&object, find(&live, &object, namespace), trial, error)?;
+        }
+        let results = index(tried.answers);
+        for object in &changed {
+            if let (Some(reference), Some(result)) = (ObjectRef::of(object), find(&results, object, namespace)) {
+                self.compare(trial, namespace, &reference, object, find(&live, object, namespace), result);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds where a live object is not what the manifest in force says.
+    fn compare(
+        &mut self,
+        trial: Trial<'_>,
+        namespace: &str,
+        reference: &ObjectRef,
+        object: &Value,
+        live: Option<&Value>,
+        result: &Value,
+    ) {
+        let is_it =
+            |old: &&Value| ObjectRef::of(old).is_some_and(|it| key(&it, namespace) == key(reference, namespace));
+        let old = trial.old.iter().find(is_it).map(|old| owned(old, trial));
+        let gone = Drift { path: String::new(), live: Value::Null, wanted: Value::Null, manager: None };
+        let found = match (live, old) {
+            (Some(live), old) => drift(live, result, old.as_ref(), object),
+            (None, Some(_)) => vec![gone],
+            (None, None) => Vec::new(),
+        };
+        self.drift.extend(found.into_iter().map(|it| (reference.clone(), it)));
+    }
+
     fn refuse(&mut self, object: &Value, trial: Trial<'_>, known: Option<&CauseKind>, text: &str) {
         let Some((object, kind)) = ObjectRef::of(object).zip(known.or_else(|| kind(REFUSED))) else { return };
         // Behind the reason kubectl gives advice that is for those who apply by hand.
@@ -138,7 +160,7 @@ impl Forecast {
             _ if untried => {}
             NOT_SERVED if trial.crds_first => {}
             NOT_ALLOWED => self.denied = true,
-            code if code.starts_with("MLC2") => return Err(error),
+            _ if is_of_the_way(&error) => return Err(error),
             _ => match live.and_then(|live| volume_change(live, object)) {
                 Some(change) => self.refuse(object, trial, kind(VOLUME), &format!("{change}\n{text}")),
                 None => self.refuse(object, trial, known, text),
@@ -166,8 +188,11 @@ async fn ask(
     }
     match (runner.run(call(objects)).await, objects) {
         (Ok(output), _) => Ok(Asked { answers: kubectl::items(&output.stdout), refused: Vec::new() }),
-        (Err(error @ ExecError::Interrupted { .. }), _) => Err(error),
-        (Err(error), [object]) => Ok(Asked { answers: Vec::new(), refused: vec![(object.clone(), error)] }),
+        (Err(error), _) if is_of_the_way(&error) => Err(error),
+        // Who may not ask about one may not ask about the others.
+        (Err(error), [object, ..]) if objects.len() == 1 || is_denied(&error) => {
+            Ok(Asked { answers: Vec::new(), refused: vec![(object.clone(), error)] })
+        }
         (Err(_), objects) => {
             let (left, right) = objects.split_at(objects.len() / 2);
             let (left, right) = tokio::join!(Box::pin(ask(runner, left, call)), Box::pin(ask(runner, right, call)));
@@ -177,6 +202,16 @@ async fn ask(
             Ok(left)
         }
     }
+}
+
+/// Says whether an error is about the way to the API server, and so would be the same for every object.
+fn is_of_the_way(error: &ExecError) -> bool {
+    let code = tool_kind(error).map_or("", |kind| kind.code);
+    matches!(error, ExecError::Interrupted { .. }) || code.starts_with("MLC2") && code != NOT_ALLOWED
+}
+
+fn is_denied(error: &ExecError) -> bool {
+    tool_kind(error).is_some_and(|kind| kind.code == NOT_ALLOWED)
 }
 
 /// Returns an object with the marks that helm puts on it, which are not in its manifest.
@@ -223,10 +258,6 @@ fn key(reference: &ObjectRef, namespace: &str) -> (String, String, String) {
 fn find<'a>(index: &'a Index, object: &Value, namespace: &str) -> Option<&'a Value> {
     let reference = ObjectRef::of(object)?;
     index.get(&key(&reference, namespace)).or_else(|| index.get(&key(&reference, "")))
-}
-
-fn is_same(one: &ObjectRef, other: &ObjectRef, namespace: &str) -> bool {
-    key(one, namespace) == key(other, namespace)
 }
 
 /// Says how the volumes differ that a StatefulSet asks for, which no StatefulSet may change. The API server names the object only.

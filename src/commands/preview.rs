@@ -1,6 +1,6 @@
 //! What a plan means object by object, and what the API server would say to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -24,10 +24,13 @@ pub(super) struct Preview {
 /// Returns the preview of every release. Nothing is changed.
 pub(super) async fn preview(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap<String, Preview>, CommandError> {
     let mut tasks = tokio::task::JoinSet::new();
+    // A CRD is named `PLURAL.GROUP`.
+    let groups: BTreeSet<String> =
+        prepared.state.crds.keys().filter_map(|name| Some(name.split_once('.')?.1.to_owned())).collect();
     for release in &plan.releases {
         let (release, runner) = (release.clone(), prepared.runner.clone());
         let kube_version = prepared.state.server_version.clone();
-        let crds_first = !plan.crds.is_empty();
+        let (crds_first, groups) = (!plan.crds.is_empty(), groups.clone());
         // Where nothing exists yet there is nobody to ask.
         let try_it = prepared.state.namespaces.contains_key(&release.release.namespace);
         let force = release.release.force_conflicts || !prepared.tools.is_helm4() || release.action.is_unchanged();
@@ -36,7 +39,9 @@ pub(super) async fn preview(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap
             let (name, namespace) = (&release.release.name, &release.release.namespace);
             let mut preview = Preview { objects: diff_objects(&old, &new), ..Preview::default() };
             if try_it {
-                let trial = Trial { release: name, namespace, objects: &new, old: &old, force, crds_first };
+                let objects: Vec<Value> =
+                    new.into_iter().filter(|object| !crds_first || is_served(object, &groups)).collect();
+                let trial = Trial { release: name, namespace, objects: &objects, old: &old, force, crds_first };
                 preview.forecast = dry_run(&runner, trial).await?;
             }
             Ok::<_, CommandError>((name.clone(), preview))
@@ -48,6 +53,13 @@ pub(super) async fn preview(prepared: &Prepared, plan: &Plan) -> Result<BTreeMap
         found.insert(name, preview);
     }
     Ok(found)
+}
+
+/// Says whether the cluster may know an object's kind. One whose CRD comes first cannot be tried.
+fn is_served(object: &Value, groups: &BTreeSet<String>) -> bool {
+    let group =
+        object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    !group.contains('.') || group.ends_with(".k8s.io") || groups.contains(group)
 }
 
 /// Returns the objects of the manifest in force and those that are to be, without hooks, which helm keeps apart.
