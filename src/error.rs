@@ -96,7 +96,7 @@ impl From<ConfigError> for CommandError {
 impl From<StackError> for CommandError {
     fn from(error: StackError) -> Self {
         let hint = match &error {
-            StackError::UnknownValues { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            StackError::UnknownRelease { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             StackError::Cycle { .. } => Some("take one of these needs out".to_owned()),
             _ => None,
         };

@@ -43,10 +43,9 @@ fn place(loaded: &LoadedConfig, error: &StackError) -> Option<ConfigError> {
         loaded.config.releases.iter().position(|release| release.name == name).map(|index| index.to_string())
     };
     let (path, help) = match error {
-        StackError::UnknownValues { release, suggestion } => (
-            vec!["values".to_owned(), release.clone()],
-            suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
-        ),
+        StackError::UnknownRelease { part, place, suggestion, .. } => {
+            (vec![(*part).to_owned(), place.clone()], suggestion.as_ref().map(|name| format!("did you mean `{name}`?")))
+        }
         StackError::Duplicate { release } => {
             // The second one is too many.
             let index = loaded.config.releases.iter().rposition(|it| it.name == *release)?.to_string();

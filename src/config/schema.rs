@@ -77,6 +77,9 @@ pub struct Config {
     /// Raw helm values per release, merged last.
     #[serde(default)]
     pub values: Map<String, Value>,
+    /// Names of releases that take fields from other field managers (helm 4). Off, a conflict is an error that names the manager.
+    #[serde(default)]
+    pub force_conflicts: Vec<String>,
     /// Releases of your own, in the form of `stack.yaml`.
     #[serde(default)]
     pub releases: Vec<ReleaseSpec>,

@@ -193,9 +193,13 @@ pub enum StackError {
         /// The key.
         key: String,
     },
-    /// `values` names a release that nobody knows.
-    #[error("`values` names the release `{release}`, which does not exist")]
-    UnknownValues {
+    /// A part of the config names a release that nobody knows.
+    #[error("`{part}` names the release `{release}`, which does not exist")]
+    UnknownRelease {
+        /// The part, a key of the file.
+        part: &'static str,
+        /// The key of the place below it, or its index.
+        place: String,
         /// The name.
         release: String,
         /// What may have been meant.
@@ -249,9 +253,12 @@ fn all_specs<'a>(config: &'a Config, catalog: &'a StackFile) -> Result<Vec<&'a R
             return Err(StackError::UnknownNeed { release: spec.name.clone(), need: need.release.clone() });
         }
     }
-    if let Some(release) = config.values.keys().find(|name| !names.contains(name.as_str())) {
+    let values = config.values.keys().map(|name| ("values", name.clone(), name));
+    let forced = config.force_conflicts.iter().enumerate();
+    let forced = forced.map(|(index, name)| ("forceConflicts", index.to_string(), name));
+    if let Some((part, place, release)) = values.chain(forced).find(|(_, _, name)| !names.contains(name.as_str())) {
         let suggestion = crate::config::suggestion(release, names.iter().copied()).map(str::to_owned);
-        return Err(StackError::UnknownValues { release: release.clone(), suggestion });
+        return Err(StackError::UnknownRelease { part, place, release: release.clone(), suggestion });
     }
     Ok(specs)
 }
@@ -301,7 +308,7 @@ fn release(
         ui: spec.ui.clone(),
         ready: spec.ready.clone(),
         timeout_seconds: spec.timeout_seconds,
-        force_conflicts: spec.force_conflicts,
+        force_conflicts: spec.force_conflicts || config.force_conflicts.contains(&spec.name),
         migrates: spec.migrates.clone(),
     })
 }

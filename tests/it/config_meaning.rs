@@ -119,6 +119,19 @@ fn values_of_an_unknown_release_bring_the_one_that_was_meant() {
 }
 
 #[test]
+fn a_forced_release_that_is_unknown_brings_the_one_that_was_meant() {
+    snapshot!(problems("forceConflicts: [minio, mlfow]\n"), @r"
+    mlops.yaml:2:25: `forceConflicts` names the release `mlfow`, which does not exist
+      |
+    2 | forceConflicts: [minio, mlfow]
+      |                         ^^^^^ did you mean `mlflow`?
+    ");
+    // Releases of one's own are known as well.
+    let own = "forceConflicts: [a]\nreleases: [{name: a, chart: {name: minio}}]\n";
+    Project::with(own).run(["config", "validate"]).success();
+}
+
+#[test]
 fn own_releases_that_need_each_other_are_named_in_order() {
     let text = "releases:
   - {name: a, chart: {name: minio}, needs: [{release: b, until: ready, because: x}]}

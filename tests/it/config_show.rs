@@ -80,6 +80,7 @@ fn a_minimal_file_has_all_defaults() {
     networkPolicies:
       enabled: false
     values: {}
+    forceConflicts: []
     releases: []
 
     ----- stderr -----

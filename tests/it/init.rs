@@ -53,6 +53,8 @@ fn it_writes_a_commented_file_with_every_default() {
 
     # Raw helm values per release, merged last:
     # values: {monitoring: {grafana: {replicas: 1}}}
+    # Releases that take fields back from other managers, such as `kubectl scale`; else that is a conflict, and named (helm 4):
+    # forceConflicts: [mlflow]
     # Releases of your own, in the form of stack.yaml:
     # releases:
     #   - name: registry
@@ -105,7 +107,7 @@ fn the_commented_examples_work_when_uncommented() {
     let examples: Vec<&str> = examples
         .lines()
         .skip(1)
-        .filter(|line| !line.starts_with("# Releases of your own"))
+        .filter(|line| !line.starts_with("# Releases "))
         .map(|line| line.strip_prefix("# ").unwrap_or(line))
         .collect();
     let project = Project::new().file("mlops.yaml", &format!("{before}{}\n", examples.join("\n")));

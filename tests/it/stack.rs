@@ -50,6 +50,18 @@ fn every_name_in_the_catalog_leads_somewhere() {
 }
 
 #[test]
+fn only_named_releases_take_fields_from_others() {
+    let forced = |text: &str| -> Vec<String> {
+        let releases = stack(text).releases.into_iter().filter(|release| release.force_conflicts);
+        releases.map(|release| release.name).collect()
+    };
+    assert_eq!(forced(""), [""; 0]);
+    assert_eq!(forced("forceConflicts: [mlflow]\n"), ["mlflow"]);
+    let own = "releases: [{name: a, forceConflicts: true, chart: {name: minio}}, {name: b, chart: {name: minio}}]\n";
+    assert_eq!(forced(own), ["a"]);
+}
+
+#[test]
 fn what_is_upstream_is_pinned() {
     for (name, stack) in stacks() {
         for release in &stack.releases {
