@@ -135,3 +135,14 @@ pub(crate) fn objects<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Value>
         _ => Vec::new(),
     }
 }
+
+/// Waits until something is so, for half a minute.
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..150 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    panic!("{what}: not after half a minute");
+}

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kubeconfig::{Bridge, changed};
-use super::run::{pods, until, write_template};
-use crate::cluster::{command, kubectl, kubectl_command, kubectl_with};
+use super::run::{pods, write_template};
+use crate::cluster::{command, kubectl, kubectl_command, kubectl_with, until};
 use crate::stack::{SMALL, Stack};
 
 /// How long the API server is away.
@@ -105,6 +105,7 @@ pub(super) fn set(name: &str, stack: &Stack, namespace: &str) -> Setting {
             write_template(&stack.work().join("fault"), "{{ fail \"set this or that\" }}\n");
             Setting::default()
         }
+        "autoscaler" => autoscaler(namespace),
         "finalizer" => finalizer(namespace),
         "terminating namespace" => terminating(namespace),
         "nobody listens" => {
@@ -216,6 +217,23 @@ fn foreign_crd() -> Setting {
     });
     kubectl_with(["create", "-f", "-"], &object);
     Setting::default().ends_with(|| _ = kubectl(["delete", "crd/things.fault.example.com"]))
+}
+
+/// An autoscaler that wants two pods at least, and has got them.
+fn autoscaler(namespace: &str) -> Setting {
+    let object = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "fault"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fault"},
+            "minReplicas": 2, "maxReplicas": 3,
+        },
+    });
+    kubectl_with(["create", "-f", "-", "--namespace", namespace], &object);
+    let deployment = ["get", "deployment/fault", "--namespace", namespace, "-o", "jsonpath={.spec.replicas}"];
+    until("the autoscaler has scaled", || kubectl(deployment) == "2");
+    Setting::default()
 }
 
 /// Takes the finalizers off in the end, or the namespace would stay.

@@ -220,17 +220,6 @@ fn first_sign(namespace: &str, began: Timestamp) -> Option<Timestamp> {
     parsed.filter(|time| *time >= earliest).min().map(|time| time.max(began))
 }
 
-/// Waits until something is so, for half a minute.
-pub(super) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..150 {
-        if so() {
-            return;
-        }
-        thread::sleep(std::time::Duration::from_millis(200));
-    }
-    panic!("{what}: not after half a minute");
-}
-
 /// Returns the pods of the release.
 pub(super) fn pods(namespace: &str) -> Vec<Value> {
     objects(["pods", "--namespace", namespace])
