@@ -135,7 +135,7 @@ async fn of_record(runner: &Runner, release: &Release, found: &ReleaseState) -> 
     let history: Value = serde_json::from_str(&history.stdout).ok()?;
     let said = history[0]["description"].as_str().unwrap_or_default();
     let cause = Cause::of_words(name, namespace, said);
-    Some(cause.with_hook_log(runner, name, namespace).await)
+    Some(cause.with_further_evidence(runner, name, namespace).await)
 }
 
 /// Returns what holds a namespace that is being deleted.

@@ -79,7 +79,9 @@ async fn roll_back(runner: &Runner, tools: &Tools, release: &Release, back: &Bac
     if release.force_conflicts && tools.is_helm4() {
         call = call.arg("--force-conflicts");
     }
-    runner.run(call).await.map_err(failed)?;
+    if let Err(error) = runner.run(call).await {
+        return Err(failed(error).with_further_evidence(runner, name, namespace).await);
+    }
     let revision = back.from + 1;
     runner.run(helm::number(name, namespace, revision)).await.map_err(failed)?;
     let output = runner.run(helm::manifest(name, namespace)).await.map_err(failed)?;
@@ -126,7 +128,7 @@ async fn upgrade(runner: &Runner, tools: &Tools, plan: &ReleasePlan) -> Result<A
         Ok(output) => output,
         Err(error) => {
             let cause = Cause::of_helm(&release.name, &release.namespace, &error);
-            return Err(cause.with_hook_log(runner, &release.name, &release.namespace).await);
+            return Err(cause.with_further_evidence(runner, &release.name, &release.namespace).await);
         }
     };
     let unreadable = |what: &str| Cause::unreadable(&release.name, what);

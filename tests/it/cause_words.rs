@@ -32,6 +32,18 @@ fn each_error_of_helm_has_its_code() {
             "MLC124",
         ),
         (
+            "Error: UPGRADE FAILED: conflict occurred while applying object x1/cm /v1, Kind=ConfigMap: Apply failed with 2 conflicts: conflicts with \"somebody\" using v1 at 2026-01-01T00:00:00Z:\n- .data.a\n- .data.b",
+            "MLC124",
+        ),
+        (
+            r#"Error: UPGRADE FAILED: conflict occurred while applying object x1/web apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1 at 2026-01-01T00:00:00Z: .spec.replicas"#,
+            "MLC124",
+        ),
+        (
+            r#"Error: UPGRADE FAILED: conflict occurred while applying object x1/web apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with "kube-controller-manager" with subresource "scale" using apps/v1 at 2026-01-01T00:00:00Z: .spec.replicas"#,
+            "MLC137",
+        ),
+        (
             r#"Error: query: failed to query with labels: secrets is forbidden: User "system:serviceaccount:x1:low" cannot list resource "secrets" in API group "" in the namespace "x1""#,
             "MLC203",
         ),
@@ -59,6 +71,14 @@ fn each_error_of_helm_has_its_code() {
         (
             r#"Error: unable to continue with install: ConfigMap "a" in namespace "b" exists and cannot be imported into the current release: invalid ownership metadata"#,
             "MLC113",
+        ),
+        (
+            r#"Error: unable to continue with install: IngressClass "traefik" in namespace "" exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key "meta.helm.sh/release-name" must equal "a": current value is "b"; annotation validation error: key "meta.helm.sh/release-namespace" must equal "web": current value is "other""#,
+            "MLC113",
+        ),
+        (
+            r#"Error: unable to continue with install: IngressClass "traefik" in namespace "" exists and cannot be imported into the current release: invalid ownership metadata; annotation validation error: key "meta.helm.sh/release-namespace" must equal "web": current value is "kube-system""#,
+            "MLC138",
         ),
         ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", "MLC134"),
         ("Error: execution error at (c/templates/o.yaml:1:22): set this or that", "MLC133"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::further::{LIMITS, limit_ranges};
 use super::signs::{owned_by, statuses, text_of};
 use super::table::outcomes::JOB;
 use super::{Cause, find_cause};
@@ -18,15 +19,22 @@ const LINES: u16 = 6;
 /// Causes whose reason a container may have written before it ended.
 const TOLD_IN_LOGS: &[&str] = &["MLC103", "MLC003", "MLC129", "MLC001"];
 
-/// A container's end: the log of each is read once.
-type Key = (String, String, String, u64);
+/// What is asked once.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// The log of a container's end: namespace, pod, container, restarts.
+    End(String, String, String, u64),
+    /// The LimitRanges of a namespace that set the bound in these words.
+    Limits(String, String),
+}
 
-/// The last words that were read so far. Cheap to clone; clones share them.
+/// What was asked so far. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::apply) struct LogBook(Arc<Mutex<BTreeMap<Key, Vec<String>>>>);
 
 impl LogBook {
-    /// Returns the cause of a workload that is not ready, with the last words of the container that shows it.
+    /// Returns the cause of a workload that is not ready, with the last words of the container that shows it, or the
+    /// LimitRange that forbids its pods.
     pub(in crate::apply) async fn cause(
         &self,
         runner: &Runner,
@@ -35,6 +43,16 @@ impl LogBook {
         objects: &[Value],
     ) -> Option<Cause> {
         let cause = find_cause(release, workload, objects)?;
+        if cause.code == LIMITS {
+            let key = Key::Limits(workload.namespace.clone(), cause.evidence.clone());
+            let known = self.read().get(&key).cloned();
+            let lines = match known {
+                Some(lines) => lines,
+                None => limit_ranges(runner, &workload.namespace, &cause.evidence).await,
+            };
+            self.read().insert(key, lines.clone());
+            return Some(cause.with_lines(&lines));
+        }
         let Some(pod) = cause.pod.clone().filter(|_| TOLD_IN_LOGS.contains(&cause.code)) else { return Some(cause) };
         let pod = objects.iter().find(|it| it["kind"] == "Pod" && it["metadata"]["name"] == pod.as_str())?;
         let lines = self.of_pod(runner, pod, &workload.namespace).await;
@@ -74,7 +92,7 @@ impl LogBook {
         let Some(status) = statuses(pod).find(ended) else { return Vec::new() };
         let (name, container) = (text_of(&pod["metadata"]["name"]), text_of(&status["name"]));
         let restarts = status["restartCount"].as_u64().unwrap_or(0);
-        let key = (namespace.to_owned(), name.clone(), container.clone(), restarts);
+        let key = Key::End(namespace.to_owned(), name.clone(), container.clone(), restarts);
         if let Some(known) = self.read().get(&key) {
             return known.clone();
         }
@@ -92,20 +110,8 @@ impl LogBook {
     }
 }
 
-impl Cause {
-    /// Adds the last words of the Job, where it is a hook that failed.
-    pub(in crate::apply) async fn with_hook_log(self, runner: &Runner, release: &str, namespace: &str) -> Self {
-        if self.code != "MLC129" {
-            return self;
-        }
-        let Some(job) = job_in(&self.evidence) else { return self };
-        let lines = last_words(runner, &format!("job/{job}"), None, namespace, false).await;
-        self.with_log(release, namespace, &lines)
-    }
-}
-
 /// Returns the last lines of a container, without values of Secrets; none where these cannot be read to take them out.
-async fn last_words(
+pub(super) async fn last_words(
     runner: &Runner,
     target: &str,
     container: Option<&str>,
@@ -116,15 +122,4 @@ async fn last_words(
     let (log, redactor) = tokio::join!(runner.run(log), Redactor::load(runner, [namespace]));
     let (Ok(log), Ok(redactor)) = (log, redactor) else { return Vec::new() };
     redactor.clean(&log.stdout).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
-}
-
-/// Returns the name of the Job that helm's words are about: helm 4 says `resource Job/NAMESPACE/NAME`, helm 3 `job NAME failed`.
-pub(super) fn job_in(text: &str) -> Option<String> {
-    let word = |rest: &str| rest.split([' ', ':', '\n']).next().map(str::to_owned).filter(|name| !name.is_empty());
-    if let Some((_, rest)) = text.split_once("resource Job/") {
-        return word(rest.split_once('/')?.1);
-    }
-    let (before, _) = text.split_once(" failed: ")?;
-    let name = before.rsplit_once("job ").map(|(_, name)| name).filter(|name| !name.contains(' '))?;
-    word(name)
 }

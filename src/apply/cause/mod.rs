@@ -1,10 +1,12 @@
 //! Why a release does not become ready: what the cluster says, matched against a table of causes.
 
 mod find;
+mod further;
 mod kind;
 mod logs;
 mod signs;
 mod table;
+mod words;
 
 pub use find::find_cause;
 pub(super) use find::needs_nodes;
@@ -108,8 +110,9 @@ impl Cause {
 
     /// A cause that was found otherwise.
     pub(super) fn of_kind(kind: &CauseKind, release: &str, namespace: &str, evidence: &str) -> Self {
-        let job = logs::job_in(evidence).unwrap_or_default();
-        Self::new(kind, evidence, Names { release, namespace, object: &job })
+        let job = words::job_in(evidence).unwrap_or_default();
+        let owner = words::owner_in(evidence, release, namespace);
+        Self::new(kind, evidence, Names { release, namespace, object: &job }).with_lines(owner.as_slice())
     }
 
     /// The API server would refuse an object of the release.
@@ -127,6 +130,16 @@ impl Cause {
         let kind = if workload.kind == WorkloadKind::PersistentVolumeClaim { &LOST } else { &JOB };
         let names = Names { release: "", namespace: &workload.namespace, object: &workload.name };
         Self::new(kind, format!("{workload}: {message}"), names)
+    }
+
+    /// Adds lines of evidence.
+    #[must_use]
+    fn with_lines(mut self, lines: &[String]) -> Self {
+        for line in lines {
+            self.evidence.push('\n');
+            self.evidence.push_str(&shortened(line));
+        }
+        self
     }
 
     /// Adds the last lines that a container wrote. Where they say more than the cause, they are the cause.

@@ -112,7 +112,11 @@ pub(super) static ROWS: &[CauseKind] = &[
         meaning: "An object of the release exists, and a release of the cluster itself owns it: on K3s its own Traefik, or another chart that K3s installs.",
         fix: "on K3s configure its own one by a HelmChartConfig (kubectl get helmcharts -n kube-system) in place of RELEASE, or start K3s with --disable traefik",
         permanent: true,
-        signs: &[],
+        signs: &[tool(&[
+            "invalid ownership metadata",
+            "\"meta.helm.sh/release-namespace\" must equal",
+            "current value is \"kube-system\"",
+        ])],
     },
     CauseKind {
         code: "MLC113",
@@ -128,7 +132,7 @@ pub(super) static ROWS: &[CauseKind] = &[
         meaning: "A HorizontalPodAutoscaler scales a workload whose number of replicas the release sets as well.",
         fix: "kubectl get hpa -n NAMESPACE; then leave the number to it: no replicas under values.RELEASE, or the chart's own autoscaling; or take it back at each change: forceConflicts: [RELEASE]",
         permanent: true,
-        signs: &[],
+        signs: &[tool(&["conflict", "with \"kube-controller-manager\" with subresource \"scale\""])],
     },
     CauseKind {
         code: "MLC124",
@@ -136,7 +140,7 @@ pub(super) static ROWS: &[CauseKind] = &[
         meaning: "Somebody else set a field that the release sets to another value, for example with `kubectl scale` or `kubectl edit`.",
         fix: "put its value under values.RELEASE, or let the release win: forceConflicts: [RELEASE]",
         permanent: true,
-        signs: &[tool(&["conflict with \""])],
+        signs: &[tool(&["conflict with \""]), tool(&["conflicts with \""])],
     },
     CauseKind {
         code: "MLC127",
