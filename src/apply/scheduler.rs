@@ -52,6 +52,10 @@ struct Step<'a> {
     job: &'a Job,
     phase: Phase,
     started: Option<Instant>,
+    /// Since when it is ready.
+    ready: Option<Instant>,
+    /// It was ready once and then was not: what ends again and again is ready in between.
+    relapsed: bool,
     seconds: f64,
     cause: Option<Cause>,
     record: Option<ReleaseRecord>,
@@ -85,7 +89,7 @@ impl Scheduler<'_> {
     pub(super) async fn run(&self, jobs: &[Job]) -> (Vec<StepReport>, Records) {
         let mut steps: Vec<Step<'_>> = jobs.iter().map(|job| self.step(job)).collect();
         let mut tasks: JoinSet<Message> = JoinSet::new();
-        let (mut looking, mut told) = (false, false);
+        let (mut looking, mut told, mut last_look) = (false, false, true);
         let head_start = tokio::time::sleep(HEAD_START);
         tokio::pin!(head_start);
         loop {
@@ -103,7 +107,13 @@ impl Scheduler<'_> {
                 message = tasks.join_next() => message,
                 () = &mut head_start, if !head_start.is_elapsed() => continue,
             };
-            let Some(message) = message else { break };
+            let Some(message) = message else {
+                // Nothing is under way any more.
+                if !std::mem::take(&mut last_look) || !self.has_relapses(&mut steps).await {
+                    break;
+                }
+                continue;
+            };
             match message {
                 Ok(Message::Applied(name, result)) => self.applied(&mut steps, &name, result),
                 Ok(Message::Seen(result)) => {
@@ -133,7 +143,7 @@ impl Scheduler<'_> {
         } else {
             Phase::Blocked
         };
-        Step { job, phase, started: None, seconds: 0.0, cause: None, record: None }
+        Step { job, phase, started: None, ready: None, relapsed: false, seconds: 0.0, cause: None, record: None }
     }
 
     /// Starts what can start, skips what never will. During the head start, what nothing needs waits for helm to be done
@@ -173,14 +183,7 @@ impl Scheduler<'_> {
 
     fn look(&self, steps: &[Step<'_>], tasks: &mut JoinSet<Message>) {
         let waiting = steps.iter().filter(|step| matches!(step.phase, Phase::Waiting { .. }));
-        let watched: Vec<Watched> = waiting
-            .map(|step| Watched {
-                release: step.job.release.name.clone(),
-                namespace: step.job.release.namespace.clone(),
-                workloads: step.record.as_ref().map(|record| record.workloads.clone()).unwrap_or_default(),
-                ready: step.job.release.ready.clone(),
-            })
-            .collect();
+        let watched: Vec<Watched> = waiting.map(Step::watched).collect();
         let (runner, book) = (self.runner.clone(), self.book.clone());
         let youngest = waiting_since(steps).unwrap_or_default();
         let pause = (youngest / 40).clamp(*LOOK.start(), *LOOK.end());
@@ -191,13 +194,33 @@ impl Scheduler<'_> {
         });
     }
 
+    /// Takes a last look at all that this run brought into force, since a container without a readiness probe is ready until it
+    /// crashes. What is not ready any more waits again; says whether anything does.
+    async fn has_relapses(&self, steps: &mut [Step<'_>]) -> bool {
+        let in_force = |step: &&Step<'_>| step.record.is_some() && !step.has_failed();
+        let watched: Vec<Watched> = steps.iter().filter(in_force).map(Step::watched).collect();
+        if watched.is_empty() || self.runner.is_interrupted() {
+            return false;
+        }
+        // A look that failed says nothing of the releases.
+        let Ok(seen) = look(self.runner, &watched, &self.book).await else { return false };
+        let mut found = false;
+        for (name, seen) in seen {
+            let step = steps.iter_mut().find(|step| step.job.release.name == name);
+            if let (Seen::Waiting { .. }, Some(step)) = (seen, step) {
+                (step.ready, step.relapsed, found) = (None, true, true);
+                step.phase = step.waiting();
+            }
+        }
+        found
+    }
+
     fn applied(&self, steps: &mut [Step<'_>], name: &str, result: Result<Applied, Cause>) {
         let Some(step) = steps.iter_mut().find(|step| step.job.release.name == name) else { return };
         match result {
             Ok(applied) => {
                 step.record = Some(applied.record);
-                let limit = Duration::from_secs(u64::from(step.job.release.timeout_seconds));
-                step.phase = Phase::Waiting { deadline: Instant::now() + limit, cause: None };
+                step.phase = step.waiting();
                 if let (Some(keeper), Some(made)) = (self.keeper, step.record.clone()) {
                     keeper.update(|record| _ = record.releases.insert(name.to_owned(), made));
                 }
@@ -231,9 +254,13 @@ impl Scheduler<'_> {
             let verdict = seen.iter().find(|(release, _)| *release == name).map(|(_, verdict)| verdict);
             match verdict.or(unseen.as_ref()) {
                 Some(Seen::Ready) => {
-                    self.finish(step, step.job.action, None);
+                    let since = *step.ready.get_or_insert_with(Instant::now);
+                    if !step.relapsed || since.elapsed() >= self.waits.grace {
+                        self.finish(step, step.job.action, None);
+                    }
                 }
                 Some(Seen::Waiting { text, cause }) => {
+                    step.ready = None;
                     self.events.send(Event::Waiting { release: name, text: text.clone(), cause: cause.clone() });
                     let since = known
                         .filter(|(known, _)| cause.as_ref().is_some_and(|cause| cause.code == known.code))
@@ -281,6 +308,25 @@ fn waiting_since(steps: &[Step<'_>]) -> Option<Duration> {
 }
 
 impl Step<'_> {
+    /// Returns the phase in which it has its whole limit to get ready.
+    fn waiting(&self) -> Phase {
+        let limit = Duration::from_secs(u64::from(self.job.release.timeout_seconds));
+        Phase::Waiting { deadline: Instant::now() + limit, cause: None }
+    }
+
+    fn watched(&self) -> Watched {
+        Watched {
+            release: self.job.release.name.clone(),
+            namespace: self.job.release.namespace.clone(),
+            workloads: self.record.as_ref().map(|record| record.workloads.clone()).unwrap_or_default(),
+            ready: self.job.release.ready.clone(),
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
+    }
+
     fn meets(&self, need: &Need) -> bool {
         self.job.release.name == need.release
             && match &self.phase {
@@ -291,8 +337,7 @@ impl Step<'_> {
     }
 
     fn blocks_for_ever(&self, need: &Need) -> bool {
-        self.job.release.name == need.release
-            && matches!(self.phase, Phase::Done(StepAction::Failed | StepAction::Skipped))
+        self.job.release.name == need.release && self.has_failed()
     }
 
     fn report(self) -> StepReport {
