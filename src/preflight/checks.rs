@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Check, Outcome};
-use super::{fit, images};
+use super::{fit, images, rendered};
 use crate::chart::{Chart, Lock};
 use crate::cluster::{CRD_RELEASE_LABEL, ClusterState, observe};
 use crate::commands::prepare;
@@ -76,7 +76,13 @@ async fn run_groups(settings: &Settings, checks: &mut Vec<Check>) -> Result<(), 
     checks.push(locked(settings, &charts));
     checks.extend(conflicts(&stack, &charts, &state));
     checks.push(images::check(&stack, config, &objects));
-    checks.push(fit::check(&runner, &stack, &charts, &state, &objects).await);
+    match rendered::render(&runner, &stack, &charts, &state).await {
+        Ok(rendered) => {
+            checks.push(rendered::classes(&rendered, &objects));
+            checks.push(fit::check(&runner, &rendered, &objects).await);
+        }
+        Err(check) => checks.push(check),
+    }
     Ok(())
 }
 

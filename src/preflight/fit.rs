@@ -1,16 +1,11 @@
 //! Whether the pods fit onto the nodes: the requests of what the charts really render, node by node.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
+use super::rendered::Rendered;
 use super::{Check, Outcome};
-use crate::chart::Chart;
-use crate::cluster::ClusterState;
 use crate::exec::Runner;
-use crate::render::documents;
-use crate::stack::{ChartRef, Stack};
-use crate::{helm, kubectl};
+use crate::kubectl;
 
 const TITLE: &str = "the nodes have room for the pods";
 
@@ -36,47 +31,19 @@ impl Resources {
 }
 
 /// Packs the pods of all releases that are not installed onto what the nodes have left.
-pub(super) async fn check(
-    runner: &Runner,
-    stack: &Stack,
-    charts: &BTreeMap<ChartRef, Chart>,
-    state: &ClusterState,
-    objects: &[Value],
-) -> Check {
-    let mut tasks = tokio::task::JoinSet::new();
-    for release in &stack.releases {
-        let installed = state.releases.contains_key(&(release.namespace.clone(), release.name.clone()));
-        let Some(chart) = charts.get(&release.chart).filter(|_| !installed) else { continue };
-        let call = helm::template(
-            &release.name,
-            &release.namespace,
-            &chart.path,
-            &release.values,
-            &release.api_versions,
-            Some(&state.server_version),
-        );
-        let (runner, name) = (runner.clone(), release.name.clone());
-        tasks.spawn(async move { (name, runner.run(call).await) });
-    }
+pub(super) async fn check(runner: &Runner, rendered: &[Rendered<'_>], objects: &[Value]) -> Check {
     let mut pods: Vec<(String, Resources)> = Vec::new();
     let mut everywhere = Resources::default();
-    while let Some(done) = tasks.join_next().await {
-        let Ok((name, rendered)) = done else { continue };
-        let rendered = match rendered.map(|output| documents(&output.stdout)) {
-            Ok(Ok(objects)) => objects,
-            Ok(Err(error)) => return Check::new("capacity", TITLE, Outcome::Failed, format!("{name}: {error}"), ""),
-            Err(error) => {
-                let hint = format!("look at values.{name}: the chart does not render");
-                return Check::new("capacity", TITLE, Outcome::Failed, error.to_string(), &hint);
-            }
-        };
-        for object in rendered.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null()) {
+    for it in rendered {
+        let objects = it.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null());
+        for object in objects {
             let requests = pod_requests(&object["spec"]["template"]["spec"]);
             let replicas = object["spec"]["replicas"].as_u64().unwrap_or(1);
             match object["kind"].as_str() {
                 Some("DaemonSet") => everywhere = everywhere.plus(requests),
                 Some("Deployment" | "StatefulSet") => {
-                    let label = format!("{name}: {}", object["metadata"]["name"].as_str().unwrap_or_default());
+                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                    let label = format!("{}: {name}", it.release.name);
                     pods.extend((0..replicas).map(|_| (label.clone(), requests)));
                 }
                 _ => {}

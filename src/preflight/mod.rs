@@ -3,6 +3,7 @@
 mod checks;
 mod fit;
 mod images;
+mod rendered;
 
 pub(crate) use checks::run_checks;
 

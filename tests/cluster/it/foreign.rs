@@ -97,6 +97,32 @@ fn preflight_finds_what_is_missing_and_changes_nothing() {
     stack.run(&["preflight", "--context", "nowhere"]).code(3);
 }
 
+/// helm would not take it over, and `up` say so only in the middle of its run.
+#[test]
+fn preflight_finds_a_class_that_k3s_owns() {
+    let release = "releases: [{name: edge, chart: {name: edge, path: edge}}]\n";
+    let stack = Stack::new("class", &format!("{SMALL}{release}"));
+    let chart = stack.work().join("edge");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: edge\nversion: 0.1.0\n").unwrap();
+    let class = |name: &str| {
+        let metadata = json!({"name": name});
+        let spec = json!({"controller": "example.com/edge"});
+        let class =
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": metadata, "spec": spec});
+        fs::write(chart.join("templates/class.yaml"), class.to_string()).unwrap();
+    };
+    class("traefik");
+    let report = stack.run(&["preflight", "--output", "json"]).code(3).json();
+    let failed: Vec<&Value> =
+        report["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == "failed").collect();
+    assert_eq!(failed.len(), 1, "{report}");
+    let detail = "IngressClass traefik of edge belongs to release traefik in namespace kube-system";
+    assert_eq!(failed[0]["detail"], detail, "{report}");
+    class(&format!("{}-edge", stack.id));
+    stack.run(&["preflight"]).code(0);
+}
+
 fn definition(plural: &str, kind: &str, version: &str, annotations: &Value) -> Value {
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
     let names =
