@@ -24,6 +24,7 @@ mod models;
 mod own_release;
 mod plan;
 mod real_node;
+mod real_node_logins;
 mod render;
 mod repair;
 mod rollback;
