@@ -230,12 +230,12 @@ impl Runner {
         };
         let mut args: Vec<OsString> = invocation.args.iter().map(Into::into).collect();
         if let Some(context_flag) = context_flag {
-            if let Some(kubeconfig) = kubeconfig {
-                args.extend(["--kubeconfig".into(), kubeconfig.into()]);
-            }
-            if let Some(context) = context {
-                args.extend([context_flag.into(), context.into()]);
-            }
+            let kubeconfig = kubeconfig.iter().flat_map(|file| ["--kubeconfig".into(), file.into()]);
+            let context = context.iter().flat_map(|name| [context_flag.into(), name.into()]);
+            let target: Vec<OsString> = kubeconfig.chain(context).collect();
+            // What stands behind `--` is a command of its own.
+            let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+            args.splice(end..end, target);
         }
         let mut expression = duct::cmd(program, args).unchecked();
         // The state of the releases is read from Secrets; another storage driver would hide them.
