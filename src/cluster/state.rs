@@ -80,7 +80,8 @@ pub struct ClaimState {
     pub bound: bool,
     /// The label that charts name the release in; operators name it after the release and what they made of it.
     pub instance: String,
-    /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
+    /// It is deleted with its release: it stands in the manifest without `helm.sh/resource-policy: keep`, or an object of the
+    /// release owns it.
     pub goes_with_release: bool,
 }
 
@@ -98,8 +99,9 @@ impl ClaimState {
             size: text(Some(&object["status"]["capacity"]["storage"]).filter(|it| it.is_string()).unwrap_or(wanted)),
             bound: object["status"]["phase"] == "Bound" && metadata["deletionTimestamp"].is_null(),
             instance: text(&metadata["labels"]["app.kubernetes.io/instance"]),
-            goes_with_release: annotations["meta.helm.sh/release-name"].is_string()
-                && annotations["helm.sh/resource-policy"] != "keep",
+            goes_with_release: metadata["ownerReferences"].is_array()
+                || (annotations["meta.helm.sh/release-name"].is_string()
+                    && annotations["helm.sh/resource-policy"] != "keep"),
         })
     }
 
@@ -305,4 +307,23 @@ fn add_revision(cluster: &mut ClusterState, row: &kubectl::LabelRow) {
         state.digest_revision = digest_revision;
     }
     cluster.revisions.entry(key).or_default().insert(revision, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::ClaimState;
+
+    #[test]
+    fn a_claim_goes_with_its_release_where_helm_or_an_owner_deletes_it() {
+        let goes = |metadata: serde_json::Value| {
+            ClaimState::of(&json!({"kind": "PersistentVolumeClaim", "metadata": metadata})).unwrap().goes_with_release
+        };
+        let by_helm = json!({"meta.helm.sh/release-name": "loki"});
+        let kept = json!({"meta.helm.sh/release-name": "loki", "helm.sh/resource-policy": "keep"});
+        assert!(!goes(json!({"name": "of-a-template"})));
+        assert!(goes(json!({"annotations": by_helm})) && !goes(json!({"annotations": kept})));
+        assert!(goes(json!({"ownerReferences": [{"kind": "Cluster", "name": "pg-ha-cluster"}]})));
+    }
 }
