@@ -107,6 +107,29 @@ pub fn log_tail(target: &str, container: Option<&str>, namespace: &str, lines: u
     call.timeout(Duration::from_secs(10))
 }
 
+/// Returns a call that runs a command in a container of a pod of `target`, such as `statefulset/NAME`.
+pub fn exec(target: &str, container: Option<&str>, namespace: &str, command: &[String], limit: Duration) -> Invocation {
+    let call =
+        Invocation::new(Tool::Kubectl, ["exec", target, "--namespace", namespace, "--pod-running-timeout", "1s"]);
+    let call = match container {
+        Some(container) => call.args(["--container", container]),
+        None => call,
+    };
+    call.arg("--").args(command).timeout(limit)
+}
+
+/// Returns a call that prints columns of objects, a line for each, `<none>` for what an object does not have.
+pub fn columns(resources: &str, columns: &[&str]) -> Invocation {
+    let columns: Vec<String> = columns.iter().enumerate().map(|(number, path)| format!("{number}:{path}")).collect();
+    Invocation::new(Tool::Kubectl, ["get", resources, "--all-namespaces", "--ignore-not-found", "--no-headers"])
+        .args(["-o".to_owned(), format!("custom-columns={}", columns.join(","))])
+}
+
+/// Returns the values of a line of [`columns`].
+pub fn column_values(line: &str) -> Vec<Option<&str>> {
+    line.split_whitespace().map(|value| Some(value).filter(|value| *value != "<none>")).collect()
+}
+
 /// Returns a call that opens a local port, chosen by the system, to one of a Service.
 pub fn port_forward(namespace: &str, service: &str, port: u16) -> Invocation {
     let target = format!("service/{service}");

@@ -46,6 +46,9 @@ pub(crate) struct DownArgs {
     /// Delete volumes, Secrets and CRDs of the stack too
     #[arg(long)]
     pub(crate) purge: bool,
+    /// Release whose volumes stay, with the Secrets that open them; may be given several times
+    #[arg(long, value_name = "RELEASE", requires = "purge")]
+    pub(crate) keep: Vec<String>,
     /// The stack's id, to confirm --purge without a terminal
     #[arg(long, value_name = "STACK_ID", requires = "purge")]
     pub(crate) confirm: Option<String>,

@@ -100,8 +100,14 @@ async fn attempt(
         result?
     };
     let ok = steps.iter().all(|step| !matches!(step.action, StepAction::Failed | StepAction::Skipped));
-    let report =
-        RunReport { command: "rollback", ok, seconds: started.elapsed().as_secs_f64(), steps, kept: Vec::new() };
+    let report = RunReport {
+        command: "rollback",
+        ok,
+        seconds: started.elapsed().as_secs_f64(),
+        steps,
+        kept: Vec::new(),
+        inventory: None,
+    };
     if settings.printer.format() == OutputFormat::Text {
         summarize(settings.printer, &report, &plan, args);
     } else {

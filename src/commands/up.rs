@@ -168,7 +168,14 @@ async fn carry_out(
     }
     let steps = result?;
     let ok = steps.iter().all(|step| !matches!(step.action, StepAction::Failed | StepAction::Skipped));
-    let report = RunReport { command: "up", ok, seconds: started.elapsed().as_secs_f64(), steps, kept: Vec::new() };
+    let report = RunReport {
+        command: "up",
+        ok,
+        seconds: started.elapsed().as_secs_f64(),
+        steps,
+        kept: Vec::new(),
+        inventory: None,
+    };
     if settings.printer.format() == OutputFormat::Text {
         summarize(settings, &prepared, &report);
     } else {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::event::Event;
+use super::inventory::Inventory;
 use crate::apply::Cause;
 
 /// What happened to a release.
@@ -88,6 +89,9 @@ pub struct RunReport {
     /// What `down` left in the cluster on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// What `down` found before it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Inventory>,
 }
 
 /// An object that `down` left.

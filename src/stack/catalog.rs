@@ -107,6 +107,29 @@ pub struct ReleaseSpec {
     /// wants a backup named.
     #[serde(default)]
     pub migrates: Option<String>,
+    /// What its volumes hold, which `down` lists before it takes anything away.
+    #[serde(default)]
+    pub holds: Option<HoldSpec>,
+}
+
+/// What the volumes of a release hold, and who lists it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldSpec {
+    /// What an item is, such as `database`; its plural has an `s`.
+    #[schemars(length(min = 1))]
+    pub what: String,
+    /// The workload or Service in one of whose pods the command runs, such as `statefulset/pg-postgresql`.
+    #[serde(rename = "in")]
+    #[schemars(regex(pattern = r"^[a-z.]+/[a-z0-9][-a-z0-9.]*$"))]
+    pub workload: String,
+    /// The container; the pod's first one if not given.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Prints a line per item: its name, a tab, its size in bytes. It may take a few seconds and must need no Secret that the
+    /// container does not have.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
 }
 
 /// Where a chart comes from.

@@ -9,8 +9,8 @@ mod services;
 mod source;
 
 pub use catalog::{
-    Alphabet, ChartSpec, CrdSpec, KeyRule, NeedSpec, RandomRule, ReadySpec, ReleaseSpec, SecretSpec, ServiceSpec,
-    ServiceSpecs, StackFile, Ui, Until,
+    Alphabet, ChartSpec, CrdSpec, HoldSpec, KeyRule, NeedSpec, RandomRule, ReadySpec, ReleaseSpec, SecretSpec,
+    ServiceSpec, ServiceSpecs, StackFile, Ui, Until,
 };
 pub use context::Context;
 pub use resolve::{ChartRef, Namespace, Need, Release, Secret, Stack, StackError, resolve};

@@ -199,6 +199,9 @@ fn commands_that_change_the_cluster() {
           --purge
               Delete volumes, Secrets and CRDs of the stack too
 
+          --keep <RELEASE>
+              Release whose volumes stay, with the Secrets that open them; may be given several times
+
           --confirm <STACK_ID>
               The stack's id, to confirm --purge without a terminal
     ");

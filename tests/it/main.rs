@@ -16,6 +16,7 @@ mod config_show;
 mod config_syntax;
 mod crds;
 mod docs;
+mod down;
 mod help;
 mod help_models;
 mod help_recovery;

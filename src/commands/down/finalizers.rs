@@ -1,5 +1,8 @@
 //! What holds an object that is to go: its finalizers, who they are of, and how to let go of it.
 
+use super::kept_object;
+use crate::report::Kept;
+
 /// An object that is deleted, but held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -23,6 +26,11 @@ impl Held {
     /// Says whether Kubernetes lets go of it by itself.
     pub(super) fn heals(&self) -> bool {
         self.finalizers.iter().all(|finalizer| KUBERNETES.iter().any(|(name, _)| name == finalizer))
+    }
+
+    /// Returns it as something that is left.
+    pub(super) fn kept(&self) -> Kept {
+        kept_object("Object", &self.namespace, &self.object, &self.text())
     }
 
     /// Says what holds it, whose that is, and the command that lets go.

@@ -1,92 +1,113 @@
-//! What of a stack is in the cluster.
+//! What of a stack is in the cluster, and what becomes of it.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
+use super::choice::Choice;
+use super::custom::{self, Kind};
 use crate::cluster::{ClusterState, STACK_LABEL};
 use crate::error::CommandError;
-use crate::exec::{Invocation, Runner, Tool};
+use crate::exec::Runner;
 use crate::kubectl;
-use crate::mlflow::Mlflow;
 use crate::plan::Removal;
-use crate::printer::{Printer, counted};
-use crate::report::table;
-use crate::service::{Service, ServiceError};
-use crate::stack::Stack;
+use crate::report::{Contents, CustomResource, Definition, Fate, Inventory, Item, Registry, SecretEntry, Volume};
+use crate::stack::{HoldSpec, ReleaseSpec, Stack};
 
-/// How long MLflow may take to say what it holds.
-const MODELS_LIMIT: Duration = Duration::from_secs(5);
+/// What somebody who was asked says, or a few words on why there is no answer.
+pub(super) type Answer<T> = Result<T, String>;
 
 /// What is there to be taken away.
 #[derive(Debug, Default)]
-pub(super) struct Inventory {
+pub(super) struct Found {
     /// Releases in the order of removal.
     pub(super) removals: Vec<Removal>,
     /// Volume claims of our releases.
     pub(super) claims: Vec<Claim>,
+    /// Releases that say what they hold.
+    pub(super) holders: Vec<Holder>,
+    /// The model registry, where it is installed.
+    pub(super) models: Option<Models>,
     /// Secrets that we made: namespace and name.
     pub(super) secrets: Vec<(String, String)>,
     /// CRDs that we applied.
     pub(super) crds: Vec<String>,
-    /// What MLflow says of its registry, or why it says nothing; none where nothing is at stake.
-    pub(super) models: Option<String>,
+    /// Their kinds.
+    pub(super) kinds: Vec<Kind>,
+    /// Objects of these kinds that are not ours.
+    pub(super) foreign: Vec<CustomResource>,
+    /// The Secrets that each release reads, for all releases of the files, those that are off among them.
+    pub(super) reads: BTreeMap<String, Vec<String>>,
+    /// The releases that each release needs.
+    pub(super) needs: BTreeMap<String, Vec<String>>,
+    /// The namespace of each Secret that is no copy.
+    pub(super) homes: BTreeMap<String, String>,
 }
 
 /// A volume claim.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Claim {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) size: String,
-    /// What the release is whose data it holds.
+    /// The release whose data it holds.
+    pub(super) release: String,
+    /// What the release is.
     pub(super) title: String,
-    /// helm deletes it with its release: it stands in the manifest without `helm.sh/resource-policy: keep`.
+    /// It is deleted with its release, whatever we do.
     pub(super) goes_with_release: bool,
 }
 
-/// Looks for everything of the stack.
-pub(super) async fn take_inventory(
+/// A release that says what it holds.
+#[derive(Debug, Clone)]
+pub(super) struct Holder {
+    pub(super) release: String,
+    pub(super) title: String,
+    pub(super) namespace: String,
+    pub(super) spec: HoldSpec,
+    /// It can be asked.
+    pub(super) installed: bool,
+    pub(super) answer: Answer<Vec<Item>>,
+}
+
+/// The model registry.
+#[derive(Debug, Clone)]
+pub(super) struct Models {
+    pub(super) release: String,
+    /// How many models and versions it has.
+    pub(super) answer: Answer<(usize, usize)>,
+}
+
+/// Looks for everything of the stack. `specs` are the releases of all files, whether on or off.
+pub(super) async fn find(
     runner: &Runner,
     stack: &Stack,
+    specs: &[&ReleaseSpec],
     state: &ClusterState,
-) -> Result<Inventory, CommandError> {
-    let mut inventory = Inventory { removals: removals(stack, state), ..Inventory::default() };
+) -> Result<Found, CommandError> {
+    let mut found = Found {
+        removals: removals(stack, state),
+        crds: custom::ours(state, &stack.id),
+        reads: specs.iter().map(|spec| (spec.name.clone(), spec.secrets.clone())).collect(),
+        needs: specs
+            .iter()
+            .map(|spec| (spec.name.clone(), spec.needs.iter().map(|it| it.release.clone()).collect()))
+            .collect(),
+        homes: stack.secrets.iter().map(|secret| (secret.name.clone(), secret.namespace.clone())).collect(),
+        ..Found::default()
+    };
+    found.claims = claims(stack, specs, state, &found.removals);
+    found.holders = holders(specs, &found);
     for namespace in state.namespaces.keys() {
-        let names = inventory
-            .removals
-            .iter()
-            .filter(|removal| removal.namespace == *namespace)
-            .map(|removal| removal.name.clone());
-        let known = state
-            .record
-            .iter()
-            .flat_map(|record| &record.releases)
-            .filter(|(_, it)| it.namespace == *namespace)
-            .map(|(name, _)| name.clone());
-        let configured =
-            stack.releases.iter().filter(|release| release.namespace == *namespace).map(|release| release.name.clone());
-        let names: Vec<String> = names.chain(known).chain(configured).collect();
-        for claim in state.claims.iter().filter(|claim| claim.namespace == *namespace) {
-            let Some(release) = names.iter().find(|name| claim.is_of(namespace, name)) else { continue };
-            let title = stack.releases.iter().find(|it| it.name == *release).map(|it| it.title.clone());
-            inventory.claims.push(Claim {
-                namespace: namespace.clone(),
-                name: claim.name.clone(),
-                size: claim.size.clone(),
-                title: title.filter(|title| !title.is_empty()).unwrap_or_else(|| release.clone()),
-                goes_with_release: claim.goes_with_release,
-            });
-        }
         let selector = format!("{STACK_LABEL}={}", stack.id);
         let call = kubectl::get(["secrets"], Some(namespace)).args(["--selector", &selector]);
         for secret in kubectl::items(&runner.run(call).await?.stdout) {
-            inventory
-                .secrets
-                .push((namespace.clone(), secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
+            found.secrets.push((namespace.clone(), secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
         }
     }
-    let ours = state.crds.iter().filter(|(_, labels)| labels.get(STACK_LABEL) == Some(&stack.id));
-    inventory.crds = ours.map(|(name, _)| name.clone()).collect();
-    Ok(inventory)
+    if !found.crds.is_empty() {
+        found.kinds = custom::kinds(runner, &stack.id).await?;
+        found.foreign = custom::find_foreign(runner, &stack.id, &found.kinds, &found.removals).await?;
+    }
+    Ok(found)
 }
 
 /// Returns our releases, each before those that it needs; such as are not in the file any more come first.
@@ -105,65 +126,126 @@ fn removals(stack: &Stack, state: &ClusterState) -> Vec<Removal> {
     result
 }
 
-/// Shows what goes and what stays, and on which cluster.
-pub(super) async fn show_inventory(printer: Printer, runner: &Runner, inventory: &Inventory, purge: bool) {
-    let view = Invocation::new(
-        Tool::Kubectl,
-        ["config", "view", "--minify", "-o", "jsonpath={.current-context} {.clusters[0].cluster.server}"],
-    );
-    if let Ok(output) = runner.run(view).await {
-        printer.say(&format!("cluster: {}", output.stdout.trim()));
-    }
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let fate = |purged: bool| if purged { "delete".to_owned() } else { "keep".to_owned() };
-    rows.extend(
-        inventory
-            .removals
-            .iter()
-            .map(|it| vec!["uninstall".to_owned(), format!("release {}", it.name), it.namespace.clone()]),
-    );
-    rows.extend(inventory.claims.iter().map(|claim| {
-        vec![
-            fate(purge || claim.goes_with_release),
-            format!("volume {} ({}, {})", claim.name, claim.title, claim.size),
-            claim.namespace.clone(),
-        ]
-    }));
-    rows.extend(inventory.secrets.iter().map(|(namespace, name)| {
-        vec![fate(purge || !keeps_secrets(inventory, namespace)), format!("Secret {name}"), namespace.clone()]
-    }));
-    if !inventory.crds.is_empty() {
-        rows.push(vec![fate(purge), format!("{} CustomResourceDefinitions", inventory.crds.len()), "-".to_owned()]);
-    }
-    if let Some(models) = &inventory.models {
-        rows.push(vec![fate(purge), models.clone(), "-".to_owned()]);
-    }
-    if rows.is_empty() {
-        printer.say("nothing of this stack is installed");
-    } else {
-        printer.say(table(&["", "WHAT", "NAMESPACE"], &rows).trim_end());
-    }
-}
-
-/// Secrets stay where a volume stays, whose data they open.
-pub(super) fn keeps_secrets(inventory: &Inventory, namespace: &str) -> bool {
-    inventory.claims.iter().any(|claim| claim.namespace == namespace && !claim.goes_with_release)
-}
-
-/// Counts what the registry holds, within a few seconds: whoever purges is to know what goes.
-pub(super) async fn count_models(runner: &Runner, service: &Service) -> String {
-    let ask = async {
-        let models = Mlflow::connect(runner, service).await?.models().await?;
-        let versions: usize = models.iter().map(|model| model.versions.len()).sum();
-        Ok::<_, ServiceError>(format!(
-            "{} with {} in MLflow's registry",
-            counted(models.len(), "registered model"),
-            counted(versions, "version")
-        ))
+/// Returns the claims of our releases, also of such as are uninstalled already. Where the names of two fit, the longer one is
+/// meant: `pg-ha-cluster` is of `pg-ha`, not of `pg`.
+fn claims(stack: &Stack, specs: &[&ReleaseSpec], state: &ClusterState, removals: &[Removal]) -> Vec<Claim> {
+    let removed = removals.iter().map(|removal| (&removal.namespace, &removal.name));
+    let recorded = state.record.iter().flat_map(|record| &record.releases).map(|(name, it)| (&it.namespace, name));
+    let configured = stack.releases.iter().map(|release| (&release.namespace, &release.name));
+    let known: Vec<(&String, &String)> = removed.chain(recorded).chain(configured).collect();
+    let of = |claim: &crate::cluster::ClaimState| {
+        let fitting = known.iter().filter(|(namespace, name)| claim.is_of(namespace, name));
+        fitting.map(|(_, name)| (*name).clone()).max_by_key(String::len)
     };
-    match tokio::time::timeout(MODELS_LIMIT, ask).await {
-        Ok(Ok(text)) => text,
-        Ok(Err(_)) => "MLflow's registry, which could not be asked".to_owned(),
-        Err(_) => format!("MLflow's registry, which did not answer within {}s", MODELS_LIMIT.as_secs()),
+    let claims = state.claims.iter().filter_map(|claim| {
+        let release = of(claim)?;
+        Some(Claim {
+            namespace: claim.namespace.clone(),
+            name: claim.name.clone(),
+            size: claim.size.clone(),
+            title: title(specs, &release),
+            release,
+            goes_with_release: claim.goes_with_release,
+        })
+    });
+    claims.collect()
+}
+
+fn title(specs: &[&ReleaseSpec], release: &str) -> String {
+    let title = specs.iter().find(|spec| spec.name == release).map(|spec| spec.title.clone());
+    title.filter(|title| !title.is_empty()).unwrap_or_else(|| release.to_owned())
+}
+
+fn holders(specs: &[&ReleaseSpec], found: &Found) -> Vec<Holder> {
+    let holders = specs.iter().filter_map(|spec| {
+        let removal = found.removals.iter().find(|removal| removal.name == spec.name);
+        let claim = found.claims.iter().find(|claim| claim.release == spec.name);
+        let namespace = removal.map(|it| &it.namespace).or(claim.map(|it| &it.namespace))?.clone();
+        Some(Holder {
+            release: spec.name.clone(),
+            title: title(specs, &spec.name),
+            namespace,
+            spec: spec.holds.clone()?,
+            installed: removal.is_some(),
+            answer: Err("cannot be asked: it is not installed".to_owned()),
+        })
+    });
+    holders.collect()
+}
+
+impl Found {
+    /// Says what becomes of it all.
+    pub(super) fn with(&self, choice: &Choice) -> Inventory {
+        let all_stay = |release: &str| self.claims_of(release).all(|claim| choice.keeps_claim(claim));
+        let is_empty = |release: &str| self.claims_of(release).next().is_none();
+        Inventory {
+            volumes: self.claims.iter().map(|claim| volume(claim, choice)).collect(),
+            contents: self
+                .holders
+                .iter()
+                .map(|holder| {
+                    // What is on no volume goes with the release.
+                    let stays = !is_empty(&holder.release) && all_stay(&holder.release);
+                    contents(holder, Fate::kept_if(stays))
+                })
+                .collect(),
+            models: self.models.as_ref().map(|models| {
+                let needs = self.needs.get(&models.release).into_iter().flatten();
+                let stays = needs.chain([&models.release]).all(|release| all_stay(release));
+                registry(models, Fate::kept_if(stays))
+            }),
+            secrets: self
+                .secrets
+                .iter()
+                .map(|(namespace, name)| SecretEntry {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    fate: Fate::kept_if(choice.keeps_secret(self, namespace, name)),
+                })
+                .collect(),
+            crds: self
+                .crds
+                .iter()
+                .map(|name| {
+                    let in_use = self.foreign.iter().any(|object| object.crd == *name);
+                    Definition { name: name.clone(), fate: Fate::kept_if(!choice.purge || in_use) }
+                })
+                .collect(),
+            custom_resources: self.foreign.clone(),
+        }
     }
+
+    fn claims_of<'a>(&'a self, release: &'a str) -> impl Iterator<Item = &'a Claim> {
+        self.claims.iter().filter(move |claim| claim.release == release)
+    }
+}
+
+fn volume(claim: &Claim, choice: &Choice) -> Volume {
+    Volume {
+        release: claim.release.clone(),
+        title: claim.title.clone(),
+        namespace: claim.namespace.clone(),
+        name: claim.name.clone(),
+        size: claim.size.clone(),
+        fate: Fate::kept_if(choice.keeps_claim(claim)),
+    }
+}
+
+fn contents(holder: &Holder, fate: Fate) -> Contents {
+    let Holder { release, title, namespace, spec, answer, .. } = holder.clone();
+    let (items, problem) = match answer {
+        Ok(items) => (items, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    Contents { release, title, namespace, what: spec.what, items, problem, fate }
+}
+
+fn registry(models: &Models, fate: Fate) -> Registry {
+    let Models { release, answer } = models.clone();
+    let (counts, problem) = match answer {
+        Ok(counts) => (Some(counts), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let (models, versions) = counts.unzip();
+    Registry { release, models, versions, problem, fate }
 }

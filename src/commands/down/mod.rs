@@ -1,31 +1,37 @@
 //! `down`.
 
+mod choice;
+mod contents;
+mod custom;
 mod finalizers;
 mod inventory;
 mod namespaces;
-mod pipelines;
+mod order;
+mod show;
+mod teardown;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use inventory::{Inventory, count_models, keeps_secrets, show_inventory, take_inventory};
+use choice::Choice;
+use contents::ask_all;
+use inventory::Found;
 use namespaces::delete_namespaces;
-use pipelines::delete_templates;
+use show::{show_cluster, show_inventory};
+use teardown::Teardown;
 
 use super::prepare::{catalog, config, holder, runner, scope, stack};
 use super::signals::Signals;
 use super::up::confirm;
-use crate::apply::{RunError, remove};
+use crate::apply::RunError;
 use crate::cli::DownArgs;
-use crate::cluster::{ClusterState, Lease, RECORD_NAME, STACK_LABEL, observe};
+use crate::cluster::{ClusterState, Lease, STACK_LABEL, observe};
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::exec::{Invocation, Runner, Tool};
-use crate::kubectl;
-use crate::plan::{PlanError, Removal};
+use crate::plan::PlanError;
 use crate::printer::{OutputFormat, Printer};
-use crate::report::{Events, Kept, RunReport, StepAction, StepReport, show_events};
+use crate::report::{Kept, RunReport, StepAction};
 use crate::settings::Settings;
-use crate::stack::{Offer, Stack};
+use crate::stack::{Offer, ReleaseSpec, Stack};
 
 /// Takes the stack away.
 pub(super) async fn run(settings: &Settings, args: &DownArgs) -> CommandResult {
@@ -47,15 +53,27 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
     let scope = scope(&stack);
     let state = observe(&runner, &scope).await?;
     check_owner(&stack, &state)?;
-    let mut inventory = take_inventory(&runner, &stack, &state).await?;
-    if args.purge
-        && let Offer::On { release, service } = Offer::of(&stack, catalog.services.tracking.as_ref())
-        && inventory.removals.iter().any(|removal| removal.name == release.name)
+    let specs: Vec<&ReleaseSpec> = catalog.releases.iter().chain(&loaded.config.releases).collect();
+    let mut found = inventory::find(&runner, &stack, &specs, &state).await?;
+    let mut choice = Choice::of(args, &found)?;
+    let registry = match Offer::of(&stack, catalog.services.tracking.as_ref()) {
+        Offer::On { release, service } if found.removals.iter().any(|removal| removal.name == release.name) => {
+            Some((release.name.clone(), service))
+        }
+        _ => None,
+    };
+    ask_all(&runner, &mut found, registry).await;
+    show_cluster(settings.printer, &runner).await;
+    let mut inventory = found.with(&choice);
+    show_inventory(settings.printer, &found, &inventory);
+    if let Some(chosen) = choice::ask(args, &found)?
+        && chosen != choice
     {
-        inventory.models = Some(count_models(&runner, &service).await);
+        choice = chosen;
+        inventory = found.with(&choice);
+        show_inventory(settings.printer, &found, &inventory);
     }
-    show_inventory(settings.printer, &runner, &inventory, args.purge).await;
-    ask(args, &stack, &inventory)?;
+    ask(args, &stack, &found)?;
 
     let system = &scope.system;
     let mut signals = Signals::new()?;
@@ -69,8 +87,17 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
             lease.release().await;
             return Ok(None);
         }
+        let teardown = Teardown {
+            printer: settings.printer,
+            runner: &runner,
+            stack: &stack,
+            found: &found,
+            choice: &choice,
+            inventory: &inventory,
+            crds: &custom::known(&state, &stack.id),
+        };
         let result = tokio::select! {
-            result = take_away(settings, &runner, &stack, &inventory, args.purge, &mut steps, &mut kept) => result,
+            result = teardown.run(&mut steps, &mut kept) => result,
             never = signals.watch(&runner, settings.printer) => match never {},
         };
         lease.release().await;
@@ -82,9 +109,10 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
             stay = delete_namespaces(settings.printer, &runner, &state, &kept) => stay?,
             never = signals.watch(&runner, settings.printer) => match never {},
         };
-        kept.extend(stay);
+        kept.extend(stay.into_iter().filter(|it| !kept.contains(it)).collect::<Vec<_>>());
     }
-    let report = RunReport { command: "down", ok: complete, seconds: started.elapsed().as_secs_f64(), steps, kept };
+    let seconds = started.elapsed().as_secs_f64();
+    let report = RunReport { command: "down", ok: complete, seconds, steps, kept, inventory: Some(inventory) };
     if settings.printer.format() == OutputFormat::Text {
         settings.printer.complain(&format!("{} removed in {:.1}s", report.steps.len(), report.seconds));
         show_kept(settings.printer, &report.kept);
@@ -112,8 +140,8 @@ fn check_owner(stack: &Stack, state: &ClusterState) -> Result<(), CommandError> 
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
-fn ask(args: &DownArgs, stack: &Stack, inventory: &Inventory) -> Result<(), CommandError> {
-    if args.purge && !inventory.claims.is_empty() {
+fn ask(args: &DownArgs, stack: &Stack, found: &Found) -> Result<(), CommandError> {
+    if args.purge && !found.claims.is_empty() {
         if let Some(given) = &args.confirm {
             return if *given == stack.id {
                 Ok(())
@@ -136,120 +164,7 @@ fn ask(args: &DownArgs, stack: &Stack, inventory: &Inventory) -> Result<(), Comm
             Err(CommandError::new(ExitStatus::Interrupted, anyhow::anyhow!("not confirmed, nothing was done")))
         };
     }
-    if inventory.removals.is_empty() { Ok(()) } else { confirm(args.yes, "Take these away?") }
-}
-
-async fn take_away(
-    settings: &Settings,
-    runner: &Runner,
-    stack: &Stack,
-    inventory: &Inventory,
-    purge: bool,
-    steps: &mut Vec<StepReport>,
-    kept: &mut Vec<Kept>,
-) -> Result<(), CommandError> {
-    let (events, receiver) = Events::channel();
-    let reporter = tokio::spawn(show_events(receiver, settings.printer));
-    steps.extend(uninstall(runner, stack, &inventory.removals, &events).await);
-    drop(events);
-    let _ = reporter.await;
-    if runner.is_interrupted() || steps.iter().any(|step| step.action != StepAction::Removed) {
-        return Ok(());
-    }
-    // A Job of a superseded revision is not in the manifest that helm uninstalls; nor is a hook's Secret, which is data.
-    let leftovers = if purge { "jobs,secrets,configmaps" } else { "jobs" };
-    for removal in &inventory.removals {
-        let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/managed-by=Helm", removal.name);
-        let call = kubectl::delete([leftovers], Some(&removal.namespace)).args(["--selector", &selector]);
-        runner.run(call).await?;
-    }
-    delete_templates(runner, stack).await?;
-    // Objects to delete by namespace, so that each takes one call.
-    let mut goners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for claim in &inventory.claims {
-        if purge {
-            goners.entry(&claim.namespace).or_default().push(format!("persistentvolumeclaim/{}", claim.name));
-        } else if !claim.goes_with_release {
-            kept.push(kept_object("PersistentVolumeClaim", &claim.namespace, &claim.name, "data is kept"));
-        }
-    }
-    for (namespace, name) in &inventory.secrets {
-        if purge || !keeps_secrets(inventory, namespace) {
-            goners.entry(namespace).or_default().push(format!("secret/{name}"));
-        } else {
-            kept.push(kept_object("Secret", namespace, name, "it opens a volume that is kept"));
-        }
-    }
-    for (namespace, objects) in goners {
-        runner.run(kubectl::delete(objects, Some(namespace))).await?;
-    }
-    if purge {
-        kept.extend(delete_crds(runner, &inventory.crds).await?);
-    } else {
-        let reason = "deleting it would delete everybody's objects of its kind";
-        kept.extend(inventory.crds.iter().map(|name| kept_object("CustomResourceDefinition", "", name, reason)));
-    }
-    let system = stack.namespaces.first().map(|namespace| namespace.name.as_str());
-    runner.run(kubectl::delete([format!("configmap/{RECORD_NAME}")], system)).await?;
-    Ok(())
-}
-
-/// Uninstalls releases, each as soon as nothing that needs it is left.
-async fn uninstall(runner: &Runner, stack: &Stack, removals: &[Removal], events: &Events) -> Vec<StepReport> {
-    let needed_by = |name: &str, open: &[Removal]| {
-        stack.releases.iter().any(|release| {
-            release.needs.iter().any(|need| need.release == name)
-                && open.iter().any(|removal| removal.name == release.name)
-        })
-    };
-    let mut open: Vec<Removal> = removals.to_vec();
-    let mut waiting: Vec<Removal> = removals.to_vec();
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut steps = Vec::new();
-    loop {
-        if !runner.is_interrupted() {
-            let (ready, rest): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|removal| !needed_by(&removal.name, &open));
-            waiting = rest;
-            for removal in ready {
-                let (runner, events) = (runner.clone(), events.clone());
-                tasks.spawn(async move { remove(&runner, &removal, &events).await });
-            }
-        }
-        let Some(done) = tasks.join_next().await else { break };
-        let Ok(step) = done else { continue };
-        if step.action == StepAction::Removed {
-            open.retain(|removal| removal.name != step.release);
-        }
-        steps.push(step);
-    }
-    steps
-}
-
-/// Deletes CRDs of whose kinds no object is left anywhere. Returns those that stay.
-async fn delete_crds(runner: &Runner, crds: &[String]) -> Result<Vec<Kept>, CommandError> {
-    if crds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let instances =
-        |kinds: &str| Invocation::new(Tool::Kubectl, ["get", kinds, "-A", "--ignore-not-found", "-o", "name"]);
-    let (mut free, mut kept) = (Vec::new(), Vec::new());
-    if runner.run(instances(&crds.join(","))).await?.stdout.trim().is_empty() {
-        free.extend(crds.iter().map(|name| format!("customresourcedefinition/{name}")));
-    } else {
-        for name in crds {
-            match runner.run(instances(name)).await?.stdout.lines().next() {
-                Some(object) => {
-                    kept.push(kept_object("CustomResourceDefinition", "", name, &format!("{object} is of its kind")));
-                }
-                None => free.push(format!("customresourcedefinition/{name}")),
-            }
-        }
-    }
-    if !free.is_empty() {
-        runner.run(kubectl::delete(free, None)).await?;
-    }
-    Ok(kept)
+    if found.removals.is_empty() { Ok(()) } else { confirm(args.yes, "Take these away?") }
 }
 
 fn kept_object(kind: &'static str, namespace: &str, name: &str, reason: &str) -> Kept {

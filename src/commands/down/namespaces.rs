@@ -14,9 +14,9 @@ use crate::report::Kept;
 /// How long pods may take to end before a namespace counts as in use.
 const DRAIN_LIMIT: Duration = Duration::from_secs(90);
 /// How long an object may be held before it is said what holds it.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a finalizer may hold the last objects that Kubernetes does not let go of by itself.
-const HELD_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const HELD_LIMIT: Duration = Duration::from_secs(20);
 
 /// Deletes the namespaces that we created and that are empty. Returns a sentence for each that stays.
 pub(super) async fn delete_namespaces(
@@ -38,9 +38,7 @@ pub(super) async fn delete_namespaces(
             continue;
         }
         let (left, held) = drain(printer, runner, name).await?;
-        for it in &held {
-            kept.push(kept_object("Object", name, &it.object, &it.text()));
-        }
+        kept.extend(held.iter().map(Held::kept));
         if let Some(object) = left.first() {
             let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
             kept.push(kept_object("Namespace", "", name, &format!("it holds {object}{more}")));
