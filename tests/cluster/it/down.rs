@@ -1,6 +1,9 @@
 //! What `down` takes away, and what it must not.
 
-use serde_json::json;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::cluster::{kubectl, kubectl_with, objects};
 use crate::stack::{SMALL, Stack, assert_only, objects_in};
@@ -119,4 +122,126 @@ fn a_finalizer_that_holds_an_object_is_named_with_the_way_out() {
     kubectl(["patch", "configmap/held", "--namespace", &dev, "--type=merge", "-p", let_go]);
     stack.purge().code(0);
     assert!(objects([&format!("namespace/{dev}")[..]]).is_empty());
+}
+
+#[test]
+fn chosen_data_survives_a_purge_and_is_taken_up_again() {
+    let stack = Stack::new("chosen", SMALL);
+    stack.up();
+    let secrets = stack.secrets();
+    let volume = |name: &str| {
+        let found = objects([&format!("persistentvolumeclaim/{name}")[..], "--namespace", &stack.system()]);
+        found.first().map(|claim| claim["spec"]["volumeName"].clone())
+    };
+    let bound = volume("data-pg-postgresql-0").unwrap();
+    let purge = |keep: &str| {
+        let arguments = ["down", "--purge", "--keep", keep, "--confirm", &stack.id, "--yes", "--output", "json"];
+        stack.run(&arguments)
+    };
+    purge("pgg").code(2).says("there is no release `pgg`").says("did you mean `pg`?");
+    stack.up_is_unchanged();
+
+    let report = purge("pg").code(0).says("databases of pg, which could not be asked").json();
+    let inventory = &report["inventory"];
+    let fates = |part: &str, key: &str| -> Vec<String> {
+        let entries = inventory[part].as_array().unwrap().iter();
+        entries.map(|it| format!("{} {}", it["fate"].as_str().unwrap(), it[key].as_str().unwrap())).collect()
+    };
+    assert_eq!(fates("volumes", "name"), ["delete data-minio-0", "keep data-pg-postgresql-0"]);
+    // No kubelet, so nobody runs the command.
+    assert_eq!(fates("contents", "release"), ["keep pg", "delete minio"]);
+    for contents in inventory["contents"].as_array().unwrap() {
+        assert_eq!((&contents["items"], contents["problem"].is_string()), (&json!([]), true), "{contents}");
+    }
+    assert_eq!(volume("data-minio-0"), None);
+    let kept: Vec<String> = stack.secrets().into_keys().map(|(_, name)| name).collect();
+    assert_eq!(kept, ["mlflow-db", "pg-superuser"]);
+
+    assert_only(&stack.up(), "installed", &["minio", "pg"]);
+    assert_eq!(volume("data-pg-postgresql-0").unwrap(), bound);
+    let again = stack.secrets();
+    let of = |name: &str| (stack.system(), name.to_owned());
+    for name in ["mlflow-db", "pg-superuser"] {
+        assert_eq!(again[&of(name)], secrets[&of(name)], "{name}");
+    }
+    assert_ne!(again[&of("minio-root")], secrets[&of("minio-root")]);
+}
+
+/// Only Argo, whose chart brings CustomResourceDefinitions, and what needs not be there for it.
+const ARGO: &str = "monitoring: {enabled: false}\nlogging: {enabled: false}\nmlflow: {enabled: false}\n";
+
+fn custom_resource(kind: &str, name: &str, metadata: &Value) -> Value {
+    let mut object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": {}});
+    object["metadata"]["name"] = name.into();
+    object
+}
+
+#[test]
+fn custom_resources_go_before_the_operator_of_their_kind() {
+    // A release that does not say what it needs.
+    let own = "releases: [{name: jobs, chart: {name: jobs, path: jobs}}]\n";
+    let stack = Stack::with_crds("custom", &format!("{ARGO}{own}"));
+    let chart = stack.work().join("jobs");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: jobs\nversion: 0.1.0\n").unwrap();
+    let template = custom_resource("WorkflowTemplate", "nightly", &json!({}));
+    fs::write(chart.join("templates/template.yaml"), template.to_string()).unwrap();
+    stack.up();
+    let dev = stack.dev();
+    let labels = json!({"mlopsctl.dev/stack": stack.id});
+    let ours =
+        custom_resource("WorkflowTemplate", "ours", &json!({"labels": labels, "finalizers": ["example.com/hold"]}));
+    kubectl_with(["create", "-f", "-", "--namespace", &dev], &ours);
+
+    let child = stack.spawn(&["down", "--yes", "--output", "ndjson"]);
+    let started = Instant::now();
+    let found = || objects(["workflowtemplates.argoproj.io/ours", "--namespace", &dev]);
+    while found()[0]["metadata"]["deletionTimestamp"].is_null() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it is not deleted");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    // As an operator does that is still there.
+    stack.assert_deployed(&["argo", "jobs", "minio", "pg"]);
+    let let_go = r#"{"metadata":{"finalizers":null}}"#;
+    kubectl(["patch", "workflowtemplates.argoproj.io/ours", "--namespace", &dev, "--type=merge", "-p", let_go]);
+    let events = stack.wait(child).code(0).json_lines();
+    let place = |event: &str, release: &str| {
+        let found = events.iter().position(|it| it["event"] == event && it["release"] == release);
+        found.unwrap_or_else(|| panic!("{release} was never {event}: {events:?}"))
+    };
+    assert!(place("finished", "jobs") < place("started", "argo"), "{events:?}");
+    assert!(found().is_empty());
+}
+
+#[test]
+fn custom_resources_of_others_stay_and_are_named() {
+    let mut stack = Stack::with_crds("others", ARGO);
+    stack.up();
+    let shop = format!("{}-shop", stack.id);
+    kubectl(["create", "namespace", &shop]);
+    let create = |name: &str, metadata: &Value| {
+        kubectl_with(["create", "-f", "-", "--namespace", &shop], &custom_resource("Workflow", name, metadata));
+    };
+    create("free", &json!({}));
+    create("held", &json!({"finalizers": ["example.com/hold"]}));
+    let named = "workflows.argoproj.io of others: free, held";
+    let warning = format!(
+        "held by finalizer example.com/hold; if nobody needs it: kubectl delete workflows.argoproj.io -n {shop} held"
+    );
+    let report = stack.purge().code(0).says(named).says(&warning).json();
+    let expected = json!([
+        {"crd": "workflows.argoproj.io", "namespace": shop, "name": "free", "finalizers": []},
+        {"crd": "workflows.argoproj.io", "namespace": shop, "name": "held", "finalizers": ["example.com/hold"]},
+    ]);
+    assert_eq!(report["inventory"]["customResources"], expected);
+    let crds = report["inventory"]["crds"].as_array().unwrap();
+    let kept: Vec<&Value> = crds.iter().filter(|crd| crd["fate"] == "keep").map(|crd| &crd["name"]).collect();
+    assert_eq!(kept, ["workflows.argoproj.io"]);
+    let left = objects(["workflows.argoproj.io", "--namespace", &shop]);
+    assert_eq!(left.len(), 2);
+    assert!(left.iter().all(|it| it["metadata"]["deletionTimestamp"].is_null()), "{left:?}");
+    let let_go = r#"{"metadata":{"finalizers":null}}"#;
+    kubectl(["patch", "workflows.argoproj.io/held", "--namespace", &shop, "--type=merge", "-p", let_go]);
+    kubectl(["delete", "crd/workflows.argoproj.io"]);
+    kubectl(["delete", "namespace", "--wait=false", &shop]);
 }

@@ -262,7 +262,8 @@ impl Client {
 
 fn everything_is_there_after_down_and_up(stack: &Stack, first: &Value) {
     let before = models(stack);
-    stack.run(&["down", "--yes"]).code(0);
+    let report = stack.run(&["down", "--yes", "--output", "json"]).code(0).json();
+    down_names_what_the_volumes_hold(&report["inventory"]);
     assert!(
         objects(["pods", "--namespace", &stack.system(), "--selector", "app.kubernetes.io/name=mlflow"]).is_empty()
     );
@@ -273,4 +274,26 @@ fn everything_is_there_after_down_and_up(stack: &Stack, first: &Value) {
     assert_eq!(version["runId"], first["outputs"]["run-id"]);
     // Runs and artifacts as well: the model was loaded from them just now.
     predicts_as_the_model_does_elsewhere(stack);
+}
+
+fn down_names_what_the_volumes_hold(inventory: &Value) {
+    let bytes = |release: &str, what: &str, name: &str| {
+        let contents = inventory["contents"].as_array().unwrap().iter().find(|it| it["release"] == release);
+        let contents = contents.unwrap_or_else(|| panic!("{release} was not asked: {inventory}"));
+        assert_eq!(
+            (&contents["what"], &contents["fate"], &contents["problem"]),
+            (&what.into(), &"keep".into(), &Value::Null)
+        );
+        let item = contents["items"].as_array().unwrap().iter().find(|it| it["name"] == name);
+        item.unwrap_or_else(|| panic!("{name} is not named: {contents}"))["bytes"].as_u64().unwrap()
+    };
+    // An empty database has 7 MB; the store holds two trained models.
+    assert!(bytes("pg", "database", "mlflow") > 7_000_000, "{inventory}");
+    assert!(bytes("minio", "bucket", "mlflow") > 4096, "{inventory}");
+    let models = &inventory["models"];
+    assert_eq!(
+        (&models["models"], &models["versions"], &models["fate"]),
+        (&1.into(), &2.into(), &"keep".into()),
+        "{models}"
+    );
 }
