@@ -72,6 +72,10 @@ pub(crate) async fn dry_run(runner: &Runner, trial: Trial<'_>) -> Result<Forecas
     for (namespace, objects) in groups {
         forecast.add(runner, trial, namespace, objects).await?;
     }
+    for refusal in &mut forecast.refusals {
+        let cause = refusal.cause.clone();
+        refusal.cause = cause.with_further_evidence(runner, trial.release, trial.namespace).await;
+    }
     Ok(forecast)
 }
 
@@ -89,7 +93,7 @@ impl Forecast {
         for object in objects {
             match find(&live, &object, namespace) {
                 Some(live) if !is_ours(live, trial) => {
-                    let text = foreign_text(live);
+                    let text = foreign_text(live, trial);
                     self.refuse(&object, trial, shown_in(Source::Tool, &text), &text);
                 }
                 // To apply what is there already changes nothing, so nobody has to be asked: a dry run costs more than a look.
@@ -229,17 +233,18 @@ fn is_ours(live: &Value, trial: Trial<'_>) -> bool {
 }
 
 /// Says whose an object is that helm will not take, in helm's own words: <https://github.com/helm/helm>, `pkg/action/validate.go`.
-fn foreign_text(live: &Value) -> String {
+fn foreign_text(live: &Value, trial: Trial<'_>) -> String {
     let annotations = &live["metadata"]["annotations"];
-    let (kind, name) =
-        (live["kind"].as_str().unwrap_or_default(), live["metadata"]["name"].as_str().unwrap_or_default());
-    let owner = match (annotations[OWNER].as_str(), annotations[OWNER_NAMESPACE].as_str()) {
-        (Some(release), Some(namespace)) => format!("current value is \"{release}\", of namespace \"{namespace}\""),
-        _ => "it belongs to no release".to_owned(),
-    };
-    format!(
-        "{kind} \"{name}\" exists and cannot be imported into the current release: invalid ownership metadata; {owner}"
-    )
+    let wanted = [(OWNER, trial.release), (OWNER_NAMESPACE, trial.namespace)];
+    let errors = wanted.iter().filter_map(|(key, wanted)| match annotations[*key].as_str() {
+        Some(found) if found == *wanted => None,
+        Some(found) => Some(format!(
+            "annotation validation error: key \"{key}\" must equal \"{wanted}\": current value is \"{found}\""
+        )),
+        None => Some(format!("annotation validation error: missing key \"{key}\": must be set to \"{wanted}\"")),
+    });
+    let errors = errors.collect::<Vec<_>>().join("; ");
+    format!("it exists and cannot be imported into the current release: invalid ownership metadata; {errors}")
 }
 
 /// Objects by what names them. The version that was asked for need not be that of the answer.

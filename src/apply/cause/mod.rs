@@ -117,7 +117,9 @@ impl Cause {
 
     /// The API server would refuse an object of the release.
     pub(super) fn of_refusal(kind: &CauseKind, release: &str, namespace: &str, object: &ObjectRef, text: &str) -> Self {
-        Self::new(kind, format!("{object}: {text}"), Names { release, namespace, object: &object.name })
+        let owner = words::owner_in(text, release, namespace);
+        let names = Names { release, namespace, object: &object.name };
+        Self::new(kind, format!("{object}: {text}"), names).with_lines(owner.as_slice())
     }
 
     /// Says whether this is no cause of its own: another release failed, or the run was interrupted.

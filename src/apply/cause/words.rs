@@ -18,9 +18,13 @@ pub(super) struct Named<'a> {
     pub(super) name: &'a str,
 }
 
-/// Returns the object that helm 4 was applying: `applying object NAMESPACE/NAME GROUP/VERSION, Kind=KIND: …`.
+/// Returns the object that helm 4 was applying: `applying object NAMESPACE/NAME GROUP/VERSION, Kind=KIND: …`; or the one that
+/// evidence of ours begins with: `KIND/NAME in NAMESPACE: …`.
 pub(super) fn object_in(text: &str) -> Option<Named<'_>> {
-    let (_, rest) = text.split_once("applying object ")?;
+    let Some((_, rest)) = text.split_once("applying object ") else {
+        let (kind, name) = text.split(' ').next()?.split_once('/')?;
+        return Some(Named { kind, name });
+    };
     let (path, rest) = rest.split_once(' ')?;
     let kind = rest.split_once("Kind=")?.1.split([':', ' ', '\n']).next()?;
     Some(Named { kind, name: path.rsplit_once('/')?.1 })
@@ -84,6 +88,8 @@ mod tests {
     fn an_object_is_named_with_its_kind() {
         let text = r#"Error: UPGRADE FAILED: conflict occurred while applying object x1/web apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with "kubectl""#;
         assert_eq!(object_in(text), Some(Named { kind: "Deployment", name: "web" }));
+        let ours = r#"Deployment/web in x1: Apply failed with 1 conflict: conflict with "kubectl""#;
+        assert_eq!(object_in(ours), Some(Named { kind: "Deployment", name: "web" }));
         assert_eq!(object_in("Error: nothing of the kind"), None);
     }
 
