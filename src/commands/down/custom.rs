@@ -1,24 +1,21 @@
-//! Custom resources of the kinds that the stack's charts brought: our own go before the operators, those of others stay.
+//! The kinds that the stack's charts brought, and what others made of them.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::finalizers::Held;
-use super::namespaces::{HELD_LIMIT, PATIENCE};
+use super::leaving::is_unknown_kind;
 use crate::cluster::{CRD_RELEASE_LABEL, ClusterState, STACK_LABEL};
-use crate::exec::{ExecError, Invocation, Runner, Tool};
+use crate::exec::{ExecError, Runner};
 use crate::kubectl;
 use crate::plan::Removal;
-use crate::printer::{Printer, Tone};
-use crate::report::{CustomResource, Kept};
+use crate::report::CustomResource;
 
 /// A kind that a chart of the stack brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kind {
     /// The name of its CustomResourceDefinition.
-    crd: String,
+    pub(super) crd: String,
     group: String,
     /// Its name, such as `Workflow`.
     name: String,
@@ -174,74 +171,6 @@ fn foreign(found: Vec<Found>, stack: &str, removals: &[Removal]) -> Vec<CustomRe
         .collect();
     result.sort_by(|a, b| (&a.crd, &a.namespace, &a.name).cmp(&(&b.crd, &b.namespace, &b.name)));
     result
-}
-
-/// Deletes our own objects of these kinds, such as the templates of `pipeline run`, and waits until they are gone: their operators
-/// are still there to take finalizers off. Returns those that are held all the same. Workflows stay: they are the user's.
-pub(super) async fn delete_own(
-    printer: Printer,
-    runner: &Runner,
-    stack: &str,
-    crds: &[String],
-) -> Result<Vec<Kept>, ExecError> {
-    const HELD: &[&str] = &[".kind", ".metadata.namespace", ".metadata.name", ".metadata.finalizers[*]"];
-    if crds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let selector = format!("{STACK_LABEL}={stack}");
-    let mut crds = crds.to_vec();
-    loop {
-        let call = kubectl::delete([crds.join(",")], None).args(["--all-namespaces", "--selector", &selector]);
-        match runner.run(call).await {
-            Err(error) if is_unknown_kind(&error) => {
-                // Of a kind that is not served there are none.
-                let served = Invocation::new(Tool::Kubectl, ["api-resources", "--verbs=delete", "-o", "name"]);
-                let served = runner.run(served).await?.stdout;
-                let before = crds.len();
-                crds.retain(|name| served.lines().any(|line| line == name));
-                if crds.is_empty() || crds.len() == before {
-                    return Ok(Vec::new());
-                }
-            }
-            output => {
-                if output?.stdout.trim().is_empty() {
-                    return Ok(Vec::new());
-                }
-                break;
-            }
-        }
-    }
-    let started = Instant::now();
-    let mut told: Vec<Held> = Vec::new();
-    loop {
-        let call = kubectl::columns(&crds.join(","), HELD).args(["--selector", &selector]);
-        let output = runner.run(call).await?;
-        let held: Vec<Held> = output.stdout.lines().filter_map(held).collect();
-        if started.elapsed() > PATIENCE {
-            for it in held.iter().filter(|it| !told.contains(it)) {
-                printer.say(&format!("{} {}", printer.paint(Tone::Warn, "waiting:"), it.text()));
-            }
-            told.clone_from(&held);
-        }
-        if held.is_empty() || started.elapsed() > HELD_LIMIT || runner.is_interrupted() {
-            return Ok(held.iter().map(Held::kept).collect());
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-fn held(line: &str) -> Option<Held> {
-    let values = kubectl::column_values(line);
-    let [Some(kind), namespace, Some(name), Some(finalizers)] = values[..] else { return None };
-    Some(Held {
-        object: format!("{}/{name}", kind.to_lowercase()),
-        namespace: namespace.unwrap_or_default().to_owned(),
-        finalizers: finalizers.split(',').map(str::to_owned).collect(),
-    })
-}
-
-fn is_unknown_kind(error: &ExecError) -> bool {
-    error.stderr().contains("the server doesn't have a resource type")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::report::Kept;
 pub(super) struct Held {
     /// Kind and name, as `kind/name`.
     pub(super) object: String,
-    /// Its namespace.
+    /// Its namespace; empty for cluster-scoped objects.
     pub(super) namespace: String,
     /// What holds it.
     pub(super) finalizers: Vec<String>,
@@ -36,9 +36,14 @@ impl Held {
     /// Says what holds it, whose that is, and the command that lets go.
     pub(super) fn text(&self) -> String {
         let Self { object, namespace, finalizers } = self;
+        let (of, place) = if namespace.is_empty() {
+            (String::new(), String::new())
+        } else {
+            (format!(" in {namespace}"), format!(" -n {namespace}"))
+        };
         let owners: Vec<String> = finalizers.iter().map(|finalizer| owner(finalizer)).collect();
         format!(
-            "{object} in {namespace} is deleted, but held by {}; if its controller is gone for good: kubectl patch {} -n {namespace} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'",
+            "{object}{of} is deleted, but held by {}; if its controller is gone for good: kubectl patch {}{place} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'",
             owners.join(" and "),
             object.to_lowercase(),
         )

@@ -5,6 +5,7 @@ mod contents;
 mod custom;
 mod finalizers;
 mod inventory;
+mod leaving;
 mod namespaces;
 mod order;
 mod show;

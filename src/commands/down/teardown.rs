@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::choice::Choice;
-use super::custom::delete_own;
+use super::finalizers::Held;
 use super::inventory::Found;
 use super::kept_object;
-use super::order::{Before, kinds, needs, order};
+use super::leaving::{delete_own, wait};
+use super::order::{kinds, needs, order};
 use crate::apply::remove;
 use crate::cluster::RECORD_NAME;
 use crate::error::CommandError;
@@ -34,14 +35,12 @@ impl Teardown<'_> {
     /// Deletes our custom resources, then the releases, operators behind what they work for, then data and CRDs.
     pub(super) async fn run(&self, steps: &mut Vec<StepReport>, kept: &mut Vec<Kept>) -> Result<(), CommandError> {
         let Self { runner, stack, found, .. } = *self;
-        kept.extend(delete_own(self.printer, runner, &stack.id, self.crds).await?);
-        let pairs = kinds(runner, &found.removals, &found.kinds).await;
-        let before = order(&found.removals, needs(stack), pairs);
         let (events, receiver) = Events::channel();
         let reporter = tokio::spawn(show_events(receiver, self.printer));
-        steps.extend(uninstall(runner, &before, &found.removals, &events).await);
+        let held = self.uninstall(&events, steps).await;
         drop(events);
         let _ = reporter.await;
+        kept.extend(held?.iter().map(Held::kept));
         if runner.is_interrupted() || steps.iter().any(|step| step.action != StepAction::Removed) {
             return Ok(());
         }
@@ -56,6 +55,46 @@ impl Teardown<'_> {
         let system = stack.namespaces.first().map(|namespace| namespace.name.as_str());
         runner.run(kubectl::delete([format!("configmap/{RECORD_NAME}")], system)).await?;
         Ok(())
+    }
+
+    /// Deletes our custom resources, then uninstalls releases, each as soon as nothing is left that goes before it, and an
+    /// operator when its work is done. Returns what a finalizer holds all the same.
+    async fn uninstall(&self, events: &Events, steps: &mut Vec<StepReport>) -> Result<Vec<Held>, CommandError> {
+        let Self { runner, stack, found, .. } = *self;
+        let mut held = delete_own(runner, &stack.id, self.crds, events).await?;
+        let pairs = kinds(runner, &found.removals, &found.kinds).await;
+        let before = order(&found.removals, needs(stack), pairs);
+        let mut open: Vec<Removal> = found.removals.clone();
+        let mut waiting: Vec<Removal> = found.removals.clone();
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            if !runner.is_interrupted() {
+                let is_free = |removal: &Removal| {
+                    before.get(&removal.name).is_none_or(|first| !open.iter().any(|it| first.contains(&it.name)))
+                };
+                let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_free);
+                waiting = rest;
+                for removal in ready {
+                    let brought = found.kinds.iter().filter(|kind| kind.release == removal.name);
+                    let crds: Vec<String> = brought.map(|kind| kind.crd.clone()).collect();
+                    let (runner, events, known) = (runner.clone(), events.clone(), held.clone());
+                    tasks.spawn(async move {
+                        // helm does not wait until what it deleted is gone.
+                        let held =
+                            if crds.is_empty() { Ok(Vec::new()) } else { wait(&runner, &crds, &known, &events).await };
+                        (remove(&runner, &removal, &events).await, held.unwrap_or_default())
+                    });
+                }
+            }
+            let Some(done) = tasks.join_next().await else { break };
+            let Ok((step, more)) = done else { continue };
+            if step.action == StepAction::Removed {
+                open.retain(|removal| removal.name != step.release);
+            }
+            steps.push(step);
+            held.extend(more);
+        }
+        Ok(held)
     }
 
     /// A Job of a superseded revision is not in the manifest that helm uninstalls; nor is a hook's Secret, which is data.
@@ -99,34 +138,6 @@ impl Teardown<'_> {
         }
         Ok(())
     }
-}
-
-/// Uninstalls releases, each as soon as nothing is left that goes before it.
-async fn uninstall(runner: &Runner, before: &Before, removals: &[Removal], events: &Events) -> Vec<StepReport> {
-    let mut open: Vec<Removal> = removals.to_vec();
-    let mut waiting: Vec<Removal> = removals.to_vec();
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut steps = Vec::new();
-    loop {
-        if !runner.is_interrupted() {
-            let is_free = |removal: &Removal| {
-                before.get(&removal.name).is_none_or(|first| !open.iter().any(|it| first.contains(&it.name)))
-            };
-            let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_free);
-            waiting = rest;
-            for removal in ready {
-                let (runner, events) = (runner.clone(), events.clone());
-                tasks.spawn(async move { remove(&runner, &removal, &events).await });
-            }
-        }
-        let Some(done) = tasks.join_next().await else { break };
-        let Ok(step) = done else { continue };
-        if step.action == StepAction::Removed {
-            open.retain(|removal| removal.name != step.release);
-        }
-        steps.push(step);
-    }
-    steps
 }
 
 /// Deletes CRDs of whose kinds no object is left anywhere. Returns those that stay.

@@ -184,7 +184,7 @@ fn custom_resources_go_before_the_operator_of_their_kind() {
     let chart = stack.work().join("jobs");
     fs::create_dir_all(chart.join("templates")).unwrap();
     fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: jobs\nversion: 0.1.0\n").unwrap();
-    let template = custom_resource("WorkflowTemplate", "nightly", &json!({}));
+    let template = custom_resource("WorkflowTemplate", "nightly", &json!({"finalizers": ["example.com/hold"]}));
     fs::write(chart.join("templates/template.yaml"), template.to_string()).unwrap();
     stack.up();
     let dev = stack.dev();
@@ -193,24 +193,41 @@ fn custom_resources_go_before_the_operator_of_their_kind() {
         custom_resource("WorkflowTemplate", "ours", &json!({"labels": labels, "finalizers": ["example.com/hold"]}));
     kubectl_with(["create", "-f", "-", "--namespace", &dev], &ours);
 
-    let child = stack.spawn(&["down", "--yes", "--output", "ndjson"]);
-    let started = Instant::now();
-    let found = || objects(["workflowtemplates.argoproj.io/ours", "--namespace", &dev]);
-    while found()[0]["metadata"]["deletionTimestamp"].is_null() {
-        assert!(started.elapsed() < Duration::from_mins(1), "it is not deleted");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let place = |name: &str, namespace: &str| (format!("workflowtemplates.argoproj.io/{name}"), namespace.to_owned());
+    let wait_deleted = |(name, namespace): &(String, String)| {
+        let started = Instant::now();
+        while objects([name, "--namespace", namespace])[0]["metadata"]["deletionTimestamp"].is_null() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{name} is not deleted");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
     // As an operator does that is still there.
+    let let_go = |(name, namespace): &(String, String)| {
+        let patch = r#"{"metadata":{"finalizers":null}}"#;
+        kubectl(["patch", name, "--namespace", namespace, "--type=merge", "-p", patch]);
+    };
+    let child = stack.spawn(&["down", "--yes", "--output", "ndjson"]);
+    let ours = place("ours", &dev);
+    wait_deleted(&ours);
     stack.assert_deployed(&["argo", "jobs", "minio", "pg"]);
-    let let_go = r#"{"metadata":{"finalizers":null}}"#;
-    kubectl(["patch", "workflowtemplates.argoproj.io/ours", "--namespace", &dev, "--type=merge", "-p", let_go]);
+    let_go(&ours);
+    let nightly = place("nightly", &stack.system());
+    wait_deleted(&nightly);
+    // helm is done with the release, its object is not gone.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(stack.helm_list().get("argo").map(String::as_str), Some("deployed"));
+    let_go(&nightly);
     let events = stack.wait(child).code(0).json_lines();
-    let place = |event: &str, release: &str| {
+    let position = |event: &str, release: &str| {
         let found = events.iter().position(|it| it["event"] == event && it["release"] == release);
         found.unwrap_or_else(|| panic!("{release} was never {event}: {events:?}"))
     };
-    assert!(place("finished", "jobs") < place("started", "argo"), "{events:?}");
-    assert!(found().is_empty());
+    assert!(position("finished", "jobs") < position("started", "argo"), "{events:?}");
+    for (name, namespace) in [&ours, &nightly] {
+        assert!(objects([name, "--namespace", namespace]).is_empty(), "{name}");
+    }
+    let held = |kept: &Value| kept["kind"] == "Object";
+    assert!(!events.last().unwrap()["kept"].as_array().unwrap().iter().any(held), "{events:?}");
 }
 
 #[test]
