@@ -37,6 +37,7 @@ check: check-rust check-go check-shell ## Format, lints, scripts
 check-rust:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test cluster -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 check-go:

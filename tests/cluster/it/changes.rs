@@ -45,9 +45,8 @@ fn a_size_that_cannot_change_fails_with_the_reason_and_heals() {
     let ended = stack.run(&["up", "--yes", "--output", "json"]).code(1);
     assert_eq!(ended.actions()["minio"], "failed");
     let cause = ended.cause("minio");
-    assert_eq!(cause["code"], "MLC112", "{cause}");
-    assert!(cause["evidence"].as_str().unwrap().contains("volumeClaimTemplates"), "{cause}");
+    assert_eq!(cause["code"], "MLC139", "{cause}");
+    assert!(cause["evidence"].as_str().unwrap().contains("10Gi → 20Gi"), "{cause}");
     stack.configure(WITH_MLFLOW);
-    assert_only(&stack.up(), "repaired", &["minio"]);
     stack.up_is_unchanged();
 }

@@ -50,7 +50,7 @@ fn every_fault_of_pods_that_run_has_its_code() {
 fn make(mut faults: Vec<Fault>) -> Vec<Row> {
     // For whoever works on one of them: MLOPSCTL_TEST_FAULTS='part of its name'.
     if let Some(part) = variable("MLOPSCTL_TEST_FAULTS") {
-        faults.retain(|fault| fault.fault.contains(&*part.to_string_lossy()));
+        faults.retain(|fault| fault.name.contains(&*part.to_string_lossy()));
     }
     let count = faults.len();
     let waiting = Mutex::new(faults.into_iter().enumerate().collect::<Vec<_>>().into_iter());

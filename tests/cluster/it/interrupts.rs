@@ -77,8 +77,11 @@ fn assert_nothing_pending(stack: &Stack, ended: &Ended) {
 /// The commands that are cut off, in turns.
 const COMMANDS: [&str; 4] = ["up", "rollback", "upgrade", "down"];
 
-/// What must outlive every cut: the content of our Secrets, and the volume behind each claim.
-fn data(stack: &Stack) -> (BTreeMap<(String, String), Value>, Vec<(Value, Value)>) {
+/// The content of our Secrets by namespace and name, and the volume behind each claim.
+type Data = (BTreeMap<(String, String), Value>, Vec<(Value, Value)>);
+
+/// Returns what must outlive every cut.
+fn data(stack: &Stack) -> Data {
     let claims = objects(["persistentvolumeclaims", "--namespace", &stack.system()]);
     let volume = |claim: &Value| (claim["metadata"]["name"].clone(), claim["spec"]["volumeName"].clone());
     (stack.secrets(), claims.iter().map(volume).collect())
@@ -196,7 +199,7 @@ fn a_first_install_that_was_cut_off_keeps_the_volume_that_it_made() {
     kill_in(&stack, "pending-install");
     let started = Instant::now();
     while claim()["status"]["phase"] != "Bound" {
-        assert!(started.elapsed() < Duration::from_secs(60), "{}", claim());
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", claim());
     }
     let before = claim()["metadata"]["uid"].clone();
     configure(false);
@@ -221,7 +224,7 @@ fn kill_in(stack: &Stack, status: &str) {
     };
     let started = Instant::now();
     while !held() {
-        assert!(started.elapsed() < Duration::from_secs(60), "helm never came to {status}");
+        assert!(started.elapsed() < Duration::from_mins(1), "helm never came to {status}");
     }
     for (id, command) in stack.processes("helm").split_off(before) {
         if command == "upgrade" {

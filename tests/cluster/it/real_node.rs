@@ -18,7 +18,7 @@ use crate::stack::Stack;
 /// How often the client asks while the model changes.
 const PACE: Duration = Duration::from_millis(50);
 /// How long a new champion may take to be served: the server looks every 15 s.
-const SERVED: Duration = Duration::from_secs(60);
+const SERVED: Duration = Duration::from_mins(1);
 
 fn folder() -> PathBuf {
     variable("MLOPSCTL_TEST_CLUSTER").expect("MLOPSCTL_TEST_CLUSTER names the folder of a cluster with a real node")

@@ -14,7 +14,7 @@ use crate::cluster::{command, kubectl, kubectl_command, kubectl_with, until};
 use crate::stack::{SMALL, Stack};
 
 /// How long the API server is away.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_mins(1);
 
 /// What a fault needs while `up` runs, and how it ends.
 #[derive(Default)]

@@ -20,7 +20,8 @@ pub(super) enum Nodes {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fault {
-    pub(super) fault: String,
+    #[serde(rename = "fault")]
+    pub(super) name: String,
     pub(super) code: String,
     pub(super) evidence: String,
     #[serde(default)]
@@ -56,7 +57,9 @@ pub(super) fn read(nodes: Nodes) -> Vec<Fault> {
     let name = if nodes == Nodes::Real { "real" } else { "simulated" };
     let path = Path::new(PROJECT).join("tests/cluster/it/faults").join(format!("{name}.yaml"));
     let mut faults: Vec<Fault> = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    faults.iter_mut().for_each(|fault| fault.nodes = Some(nodes));
+    for fault in &mut faults {
+        fault.nodes = Some(nodes);
+    }
     faults
 }
 

@@ -48,7 +48,7 @@ impl Bridge {
         let thread = thread::spawn(move || {
             while !until.load(Ordering::SeqCst) {
                 match listener.accept() {
-                    Ok((client, _)) => join(client, &server, &open),
+                    Ok((client, _)) => join(&client, &server, &open),
                     Err(_) => thread::sleep(Duration::from_millis(20)),
                 }
             }
@@ -67,10 +67,10 @@ impl Bridge {
 }
 
 /// Lets both ends talk until one is done.
-fn join(client: TcpStream, server: &str, open: &Mutex<Vec<TcpStream>>) {
+fn join(client: &TcpStream, server: &str, open: &Mutex<Vec<TcpStream>>) {
     let Ok(server) = TcpStream::connect(server) else { return };
     client.set_nonblocking(false).unwrap();
-    for (from, to) in [(&client, &server), (&server, &client)] {
+    for (from, to) in [(client, &server), (&server, client)] {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         open.lock().unwrap().push(from.try_clone().unwrap());
         thread::spawn(move || {

@@ -1,7 +1,6 @@
 //! A registry on the real node that has no image, and denies access to some.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -26,7 +25,7 @@ http.server.ThreadingHTTPServer(('127.0.0.1', PORT), Registry).serve_forever()
 /// Starts it and returns what the words in `real.yaml` stand for.
 pub(super) fn start() -> Vec<(&'static str, String)> {
     let folder = variable("MLOPSCTL_TEST_CLUSTER").expect("MLOPSCTL_TEST_CLUSTER names a cluster with a real node");
-    let images = fs::read_to_string(PathBuf::from(folder).join("images.yaml")).expect("`--nodes real` writes it");
+    let images = fs::read_to_string(folder.join("images.yaml")).expect("`--nodes real` writes it");
     let images: Value = serde_saphyr::from_str(&images).unwrap();
     let image = |name: &str| images["images"][name].as_str().unwrap().to_owned();
     let (python, mlflow) = (image("pipelines"), image("mlflow"));

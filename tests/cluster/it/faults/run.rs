@@ -42,7 +42,7 @@ pub(super) fn make(index: usize, fault: &Fault) -> Row {
     write_chart(&stack, &fault.objects());
     let setting = fault.by.as_ref().map(|name| by::set(name, &stack, &namespace)).unwrap_or_default();
     let heard = listen(&stack, &setting, &namespace, &fault);
-    let row = judge(&fault, &namespace, heard);
+    let row = judge(&fault, &namespace, &heard);
     setting.end();
     stack.abandon();
     row
@@ -122,7 +122,7 @@ fn listen(stack: &Stack, setting: &Setting, namespace: &str, fault: &Fault) -> H
     }
     let command = setting.wrapped(command);
     let began = Timestamp::now();
-    let mut child: Child = command.unwrap_or_else(|| panic!("{}: cannot be made here", fault.fault)).spawn().unwrap();
+    let mut child: Child = command.unwrap_or_else(|| panic!("{}: cannot be made here", fault.name)).spawn().unwrap();
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let talk = thread::spawn(move || read(stderr, |_| ()));
     let events = read(stdout, |line| setting.hear(line, namespace));
@@ -140,7 +140,7 @@ fn read(stream: impl std::io::Read, mut hear: impl FnMut(&str)) -> Vec<Line> {
         .collect()
 }
 
-fn judge(fault: &Fault, namespace: &str, heard: Heard) -> Row {
+fn judge(fault: &Fault, namespace: &str, heard: &Heard) -> Row {
     let events: Vec<(Timestamp, Value)> =
         heard.events.iter().filter_map(|(at, line)| Some((*at, serde_json::from_str(line).ok()?))).collect();
     let of_fault = |event: &&(Timestamp, Value)| event.1["release"] == "fault";
@@ -178,7 +178,7 @@ fn judge(fault: &Fault, namespace: &str, heard: Heard) -> Row {
     };
     let lines = heard.events.iter().chain(&heard.talk).map(|(_, line)| line.as_str());
     Row {
-        fault: fault.fault.clone(),
+        fault: fault.name.clone(),
         nodes: fault.nodes,
         expected: fault.code.clone(),
         shown: live.or(None).map(|(at, _)| since(*at)).or_else(|| given.as_ref().map(|_| since(reported))),
