@@ -27,7 +27,7 @@ fn a_scaled_deployment_is_a_conflict_that_names_the_other_manager() {
     let ended = stack.run(&["up", "--yes", "--output", "json"]).code(1);
     let cause = ended.cause("mlflow");
     assert_eq!(cause["code"], "MLC124", "{ended}");
-    let object = format!("{}/mlflow apps/v1, Kind=Deployment", stack.system());
+    let object = format!("Deployment/mlflow in {}: ", stack.system());
     for part in [&object[..], "\"kubectl\" with subresource \"scale\"", ".spec.replicas"] {
         assert!(cause["evidence"].as_str().unwrap().contains(part), "{part}: {ended}");
     }
@@ -53,7 +53,7 @@ fn a_release_that_may_take_fields_takes_a_scaled_deployment_back() {
     assert_eq!(stack.run(&["up", "--yes", "--output", "json"]).code(1).cause("mlflow")["code"], "MLC124");
     assert_eq!(replicas(&stack), 2);
     stack.configure(&format!("{}forceConflicts: [mlflow]\n", changed()));
-    assert_only(&stack.up(), "repaired", &["mlflow"]);
+    assert_only(&stack.up(), "upgraded", &["mlflow"]);
     assert_eq!(replicas(&stack), 1);
     stack.up_is_unchanged();
 }
