@@ -159,9 +159,11 @@ impl Forecast {
         let text = error.stderr();
         let untried =
             text.contains("does not support dry run") || text.contains("namespaces \"") && text.contains("not found");
+        // What helm 3 made, helm 4 goes on to patch: fields of other managers are then no conflict.
+        let patched = text.contains("Apply failed with") && live.is_some_and(is_patched);
         let known = shown_in(Source::Tool, text);
         match known.map_or("", |kind| kind.code) {
-            _ if untried => {}
+            _ if untried || patched => {}
             NOT_SERVED if trial.crds_first => {}
             NOT_ALLOWED => self.denied = true,
             _ if is_of_the_way(&error) => return Err(error),
@@ -230,6 +232,13 @@ fn owned(object: &Value, trial: Trial<'_>) -> Value {
 fn is_ours(live: &Value, trial: Trial<'_>) -> bool {
     let annotations = &live["metadata"]["annotations"];
     annotations[OWNER] == trial.release && annotations[OWNER_NAMESPACE] == trial.namespace
+}
+
+/// Says whether helm made an object by patches and not server-side.
+fn is_patched(live: &Value) -> bool {
+    let managers = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let mut helm = managers.filter(|it| it["manager"] == HELM && it["subresource"].is_null());
+    helm.any(|it| it["operation"] == "Update")
 }
 
 /// Says whose an object is that helm will not take, in helm's own words: <https://github.com/helm/helm>, `pkg/action/validate.go`.

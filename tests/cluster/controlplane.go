@@ -84,5 +84,6 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 // environment is that of all processes: nothing of the caller's own settings
 // reaches the cluster, and nothing is written to the caller's home.
 func (l layout) environment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.state()}
+	// Memory is cheaper here than the time that collecting garbage takes.
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.state(), "GOGC=300"}
 }

@@ -102,7 +102,7 @@ pub(crate) fn run(command: &mut Command) -> String {
 /// Returns a call of kubectl.
 pub(crate) fn kubectl_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut kubectl = command(&cluster().kubectl);
-    kubectl.args(args).env("KUBECONFIG", &cluster().kubeconfig);
+    kubectl.args(args).env("KUBECONFIG", &cluster().kubeconfig).env("GOGC", "400");
     kubectl
 }
 

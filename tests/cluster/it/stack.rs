@@ -141,7 +141,8 @@ impl Stack {
             path.push(variable("PATH").unwrap_or_default());
         }
         command.env("PATH", path).env("HOME", &self.folder).env("KUBECONFIG", &cluster().kubeconfig);
-        command.env("MLOPSCTL_CHARTS", &cluster().charts).env("MLOPSCTL_CACHE_DIR", self.cache());
+        // The time of the tests is mostly that of helm and kubectl, which end before collecting garbage pays.
+        command.env("GOGC", "400").env("MLOPSCTL_CHARTS", &cluster().charts).env("MLOPSCTL_CACHE_DIR", self.cache());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
