@@ -19,11 +19,11 @@ pub(super) struct Named<'a> {
 }
 
 /// Returns the object that helm 4 was applying: `applying object NAMESPACE/NAME GROUP/VERSION, Kind=KIND: …`; or the one that
-/// evidence of ours begins with: `KIND/NAME in NAMESPACE: …`.
+/// evidence of ours begins with: `KIND/NAME in NAMESPACE: …`, or `KIND/NAME: …`.
 pub(super) fn object_in(text: &str) -> Option<Named<'_>> {
     let Some((_, rest)) = text.split_once("applying object ") else {
         let (kind, name) = text.split(' ').next()?.split_once('/')?;
-        return Some(Named { kind, name });
+        return Some(Named { kind, name: name.trim_end_matches(':') });
     };
     let (path, rest) = rest.split_once(' ')?;
     let kind = rest.split_once("Kind=")?.1.split([':', ' ', '\n']).next()?;
@@ -89,7 +89,9 @@ mod tests {
         let text = r#"Error: UPGRADE FAILED: conflict occurred while applying object x1/web apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with "kubectl""#;
         assert_eq!(object_in(text), Some(Named { kind: "Deployment", name: "web" }));
         let ours = r#"Deployment/web in x1: Apply failed with 1 conflict: conflict with "kubectl""#;
-        assert_eq!(object_in(ours), Some(Named { kind: "Deployment", name: "web" }));
+        for text in [ours, &ours.replace(" in x1", "")] {
+            assert_eq!(object_in(text), Some(Named { kind: "Deployment", name: "web" }));
+        }
         assert_eq!(object_in("Error: nothing of the kind"), None);
     }
 
