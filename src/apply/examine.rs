@@ -63,7 +63,7 @@ pub(crate) async fn examine(
         let nodes = runner.run(kubectl::get(["nodes"], None)).await.map(|output| output.stdout).unwrap_or_default();
         objects.extend(kubectl::items(&nodes));
     }
-    let (book, mut examined) = (LogBook::default(), Vec::new());
+    let (book, mut examined) = (LogBook::for_one_look(), Vec::new());
     for release in stack.releases.iter().filter(|release| wanted(release)) {
         examined.push(one(runner, release, state, &objects, &book).await);
     }

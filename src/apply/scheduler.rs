@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::cause::{Cause, LogBook};
+use super::cause::{Cause, Lasting, LogBook};
 use super::keeper::Keeper;
 use super::poll::{Seen, Watched, look};
 use super::release::{self, Applied, Job, Work};
@@ -44,7 +44,7 @@ pub struct Waits {
 enum Phase {
     Blocked,
     Applying,
-    Waiting { deadline: Instant, cause: Option<(Cause, Instant)> },
+    Waiting { deadline: Instant, lasting: Lasting },
     Done(StepAction),
 }
 
@@ -240,8 +240,7 @@ impl Scheduler<'_> {
             Err(error) => (Vec::new(), Some(error)),
         };
         for step in steps.iter_mut() {
-            let Phase::Waiting { deadline, cause: known } = &step.phase else { continue };
-            let (deadline, known) = (*deadline, known.clone());
+            let Phase::Waiting { deadline, mut lasting } = step.phase else { continue };
             let name = step.job.release.name.clone();
             if self.runner.is_interrupted() {
                 self.finish(step, StepAction::Failed, Some(Cause::interrupted(&name)));
@@ -262,14 +261,8 @@ impl Scheduler<'_> {
                 Some(Seen::Waiting { text, cause }) => {
                     step.ready = None;
                     self.events.send(Event::Waiting { release: name, text: text.clone(), cause: cause.clone() });
-                    let since = known
-                        .filter(|(known, _)| cause.as_ref().is_some_and(|cause| cause.code == known.code))
-                        .map(|(_, since)| since);
-                    let current = cause.clone().map(|cause| (cause, since.unwrap_or_else(Instant::now)));
-                    let hopeless = current
-                        .as_ref()
-                        .filter(|(cause, since)| cause.permanent && since.elapsed() >= self.waits.grace);
-                    if let Some((cause, _)) = hopeless.cloned() {
+                    let hopeless = lasting.see(cause.as_ref(), self.waits.grace);
+                    if let Some(cause) = cause.clone().filter(|_| hopeless) {
                         self.finish(step, StepAction::Failed, Some(cause));
                     } else if Instant::now() >= deadline {
                         let release = &step.job.release;
@@ -278,7 +271,7 @@ impl Scheduler<'_> {
                             .unwrap_or_else(|| Cause::timeout(&release.namespace, release.timeout_seconds, text));
                         self.finish(step, StepAction::Failed, Some(late));
                     } else {
-                        step.phase = Phase::Waiting { deadline, cause: current };
+                        step.phase = Phase::Waiting { deadline, lasting };
                     }
                 }
                 // It was applied while the look was under way; the next one sees it.
@@ -311,7 +304,7 @@ impl Step<'_> {
     /// Returns the phase in which it has its whole limit to get ready.
     fn waiting(&self) -> Phase {
         let limit = Duration::from_secs(u64::from(self.job.release.timeout_seconds));
-        Phase::Waiting { deadline: Instant::now() + limit, cause: None }
+        Phase::Waiting { deadline: Instant::now() + limit, lasting: Lasting::default() }
     }
 
     fn watched(&self) -> Watched {

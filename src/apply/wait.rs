@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::cause::{Cause, LogBook};
+use super::cause::{Cause, Lasting, LogBook};
 use super::poll::{Seen, Watched, look};
 use crate::exec::Runner;
 use crate::render::Workload;
@@ -34,7 +34,7 @@ pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Ca
         [Watched { release: release.to_owned(), namespace: namespace.to_owned(), workloads, ready: Vec::new() }];
     let started = Instant::now();
     let book = LogBook::default();
-    let mut hopeless: Option<(String, Instant)> = None;
+    let mut lasting = Lasting::default();
     loop {
         if runner.is_interrupted() {
             return Err(Cause::interrupted(release));
@@ -47,14 +47,9 @@ pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Ca
             // A look that failed says nothing of the release; the limit still counts.
             Err(error) => (UNSEEN.to_owned(), Cause::of_look(release, namespace, &error)),
         };
-        if let Some(cause) = cause.as_ref().filter(|cause| cause.permanent) {
-            match &hopeless {
-                Some((code, since)) if *code == cause.code && since.elapsed() >= grace => return Err(cause.clone()),
-                Some((code, _)) if *code == cause.code => {}
-                _ => hopeless = Some((cause.code.to_string(), Instant::now())),
-            }
-        } else {
-            hopeless = None;
+        let hopeless = lasting.see(cause.as_ref(), grace);
+        if let Some(cause) = cause.as_ref().filter(|_| hopeless) {
+            return Err(cause.clone());
         }
         if started.elapsed() >= limit {
             let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);

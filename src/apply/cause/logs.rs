@@ -1,14 +1,15 @@
-//! The last words of containers that ended: evidence, and for some causes the only sign.
+//! The last words of containers that ended, or try without an end: evidence, and for some causes the only sign.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::further::{LIMITS, limit_ranges};
 use super::signs::{owned_by, statuses, text_of};
 use super::table::outcomes::JOB;
-use super::{Cause, find_cause};
+use super::{Cause, CauseKind, Names, Source, find_cause, shown_in};
 use crate::cluster::Redactor;
 use crate::exec::Runner;
 use crate::kubectl;
@@ -18,6 +19,10 @@ use crate::render::Workload;
 const LINES: u16 = 6;
 /// Causes whose reason a container may have written before it ended.
 const TOLD_IN_LOGS: &[&str] = &["MLC103", "MLC003", "MLC129", "MLC001"];
+/// The code of a probe that fails.
+const PROBE: &str = "MLC111";
+/// How long a container may run without being ready before its log is read, and read again. Most are ready by then.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is asked once.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +33,41 @@ enum Key {
     Limits(String, String),
 }
 
+/// What a container that runs said last.
+#[derive(Debug)]
+struct Page {
+    read: Instant,
+    /// Its lines, if they tell of a cause.
+    told: Option<(&'static CauseKind, Vec<String>)>,
+}
+
+/// What was asked so far.
+#[derive(Debug, Default)]
+struct Pages {
+    known: BTreeMap<Key, Vec<String>>,
+    /// By namespace, pod, container, restarts.
+    running: BTreeMap<(String, String, String, u64), Page>,
+}
+
 /// What was asked so far. Cheap to clone; clones share it.
-#[derive(Debug, Clone, Default)]
-pub(in crate::apply) struct LogBook(Arc<Mutex<BTreeMap<Key, Vec<String>>>>);
+#[derive(Debug, Clone)]
+pub(in crate::apply) struct LogBook {
+    pages: Arc<Mutex<Pages>>,
+    patience: Duration,
+}
+
+impl Default for LogBook {
+    fn default() -> Self {
+        Self { pages: Arc::default(), patience: PATIENCE }
+    }
+}
 
 impl LogBook {
+    /// Returns one for a single look: a container that runs is heard at once.
+    pub(in crate::apply) fn for_one_look() -> Self {
+        Self { patience: Duration::ZERO, ..Self::default() }
+    }
+
     /// Returns the cause of a workload that is not ready, with the last words of the container that shows it, or the
     /// LimitRange that forbids its pods.
     pub(in crate::apply) async fn cause(
@@ -42,15 +77,22 @@ impl LogBook {
         workload: &Workload,
         objects: &[Value],
     ) -> Option<Cause> {
-        let cause = find_cause(release, workload, objects)?;
+        let found = find_cause(release, workload, objects);
+        // That a probe fails says less than the program.
+        if found.as_ref().is_none_or(|cause| cause.code == PROBE)
+            && let Some(told) = self.told(runner, release, workload, objects).await
+        {
+            return Some(told);
+        }
+        let cause = found?;
         if cause.code == LIMITS {
             let key = Key::Limits(workload.namespace.clone(), cause.evidence.clone());
-            let known = self.read().get(&key).cloned();
+            let known = self.pages().known.get(&key).cloned();
             let lines = match known {
                 Some(lines) => lines,
                 None => limit_ranges(runner, &workload.namespace, &cause.evidence).await,
             };
-            self.read().insert(key, lines.clone());
+            self.pages().known.insert(key, lines.clone());
             return Some(cause.with_lines(&lines));
         }
         let Some(pod) = cause.pod.clone().filter(|_| TOLD_IN_LOGS.contains(&cause.code)) else { return Some(cause) };
@@ -83,31 +125,99 @@ impl LogBook {
         cause.with_log(release, &workload.namespace, &lines)
     }
 
+    /// Returns the cause that a container tells of while the cluster shows none: it tries again and again without an end, or has
+    /// ended once, which is usual where a program comes before what it needs.
+    async fn told(&self, runner: &Runner, release: &str, workload: &Workload, objects: &[Value]) -> Option<Cause> {
+        for (pod, status) in unready(workload, objects) {
+            let (name, namespace) = (text_of(&pod["metadata"]["name"]), workload.namespace.as_str());
+            let still_tries = self.of_running(runner, &name, status, namespace).await;
+            let tries = still_tries.is_some();
+            let told = match still_tries {
+                None if has_failed(status) => {
+                    let lines = self.of_end(runner, &name, status, namespace).await;
+                    shown_in(Source::Log, &lines.join("\n")).map(|kind| (kind, lines))
+                }
+                told => told,
+            };
+            let Some((kind, lines)) = told else { continue };
+            let how = if tries { "runs and is not ready" } else { "ended once" };
+            let evidence = format!("{name}: container {} {how}", text_of(&status["name"]));
+            let cause = Cause::new(kind, evidence, Names { release, namespace, object: &name });
+            let permanent = cause.permanent && tries;
+            return Some(Cause { permanent, ..cause }.with_log(release, namespace, &lines));
+        }
+        None
+    }
+
     /// Returns the last words of the container of a pod that ended, now or before.
     async fn of_pod(&self, runner: &Runner, pod: &Value, namespace: &str) -> Vec<String> {
-        let ended = |status: &&Value| {
-            let failed = |state: &Value| state["exitCode"].as_i64().is_some_and(|code| code != 0);
-            failed(&status["state"]["terminated"]) || failed(&status["lastState"]["terminated"])
-        };
-        let Some(status) = statuses(pod).find(ended) else { return Vec::new() };
-        let (name, container) = (text_of(&pod["metadata"]["name"]), text_of(&status["name"]));
-        let restarts = status["restartCount"].as_u64().unwrap_or(0);
-        let key = Key::End(namespace.to_owned(), name.clone(), container.clone(), restarts);
-        if let Some(known) = self.read().get(&key) {
+        let Some(status) = statuses(pod).find(|status| has_failed(status)) else { return Vec::new() };
+        self.of_end(runner, &text_of(&pod["metadata"]["name"]), status, namespace).await
+    }
+
+    /// Returns the last words of a container that ended, now or before.
+    async fn of_end(&self, runner: &Runner, pod: &str, status: &Value, namespace: &str) -> Vec<String> {
+        let (container, restarts) = (text_of(&status["name"]), status["restartCount"].as_u64().unwrap_or(0));
+        let key = Key::End(namespace.to_owned(), pod.to_owned(), container.clone(), restarts);
+        if let Some(known) = self.pages().known.get(&key) {
             return known.clone();
         }
         // While a container waits for its next start, its log is still that of the last one.
         let previous = status["state"]["running"].is_object();
-        let lines = last_words(runner, &name, Some(&container), namespace, previous).await;
+        let lines = last_words(runner, pod, Some(&container), namespace, previous).await;
         if !lines.is_empty() {
-            self.read().insert(key, lines.clone());
+            self.pages().known.insert(key, lines.clone());
         }
         lines
     }
 
-    fn read(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Vec<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the cause that a container tells of that runs, and the lines that do.
+    async fn of_running(
+        &self,
+        runner: &Runner,
+        pod: &str,
+        status: &Value,
+        namespace: &str,
+    ) -> Option<(&'static CauseKind, Vec<String>)> {
+        if !status["state"]["running"].is_object() {
+            return None;
+        }
+        let (container, restarts) = (text_of(&status["name"]), status["restartCount"].as_u64().unwrap_or(0));
+        let key = (namespace.to_owned(), pod.to_owned(), container.clone(), restarts);
+        {
+            let mut pages = self.pages();
+            let page = pages.running.entry(key.clone()).or_insert_with(|| Page { read: Instant::now(), told: None });
+            if page.read.elapsed() < self.patience {
+                return page.told.clone();
+            }
+            page.read = Instant::now();
+        }
+        let log = runner.run(kubectl::log_tail(pod, Some(&container), namespace, LINES, false)).await.ok()?;
+        // Few logs tell of a cause; only of these are the Secrets taken out.
+        let told = match shown_in(Source::Log, &log.stdout) {
+            Some(kind) => Some((kind, cleaned(&log.stdout, &Redactor::load(runner, [namespace]).await.ok()?))),
+            None => None,
+        };
+        self.pages().running.insert(key, Page { read: Instant::now(), told: told.clone() });
+        told
     }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the states of all containers of a workload that are not ready, with their pods.
+fn unready<'a>(workload: &Workload, objects: &'a [Value]) -> Vec<(&'a Value, &'a Value)> {
+    let pods = objects.iter().filter(|it| it["kind"] == "Pod" && owned_by(it, workload));
+    let states = pods.flat_map(|pod| statuses(pod).map(move |status| (pod, status)));
+    states.filter(|(_, status)| status["ready"] == false).collect()
+}
+
+/// Says whether a container has ended with an error, now or before.
+fn has_failed(status: &Value) -> bool {
+    let failed = |state: &Value| state["exitCode"].as_i64().is_some_and(|code| code != 0);
+    failed(&status["state"]["terminated"]) || failed(&status["lastState"]["terminated"])
 }
 
 /// Returns the last lines of a container, without values of Secrets; none where these cannot be read to take them out.
@@ -121,5 +231,9 @@ pub(super) async fn last_words(
     let log = kubectl::log_tail(target, container, namespace, LINES, previous);
     let (log, redactor) = tokio::join!(runner.run(log), Redactor::load(runner, [namespace]));
     let (Ok(log), Ok(redactor)) = (log, redactor) else { return Vec::new() };
-    redactor.clean(&log.stdout).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    cleaned(&log.stdout, &redactor)
+}
+
+fn cleaned(log: &str, redactor: &Redactor) -> Vec<String> {
+    redactor.clean(log).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }

@@ -3,6 +3,7 @@
 mod find;
 mod further;
 mod kind;
+mod lasting;
 mod logs;
 mod signs;
 mod table;
@@ -11,6 +12,7 @@ mod words;
 pub use find::find_cause;
 pub(super) use find::needs_nodes;
 pub use kind::{CauseKind, Sign, Source};
+pub(super) use lasting::Lasting;
 pub(super) use logs::LogBook;
 pub(super) use signs::held;
 pub use table::causes;
