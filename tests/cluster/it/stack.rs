@@ -22,7 +22,8 @@ pub(crate) const WITH_MLFLOW: &str =
 /// What happened to each release.
 pub(crate) type Actions = BTreeMap<String, String>;
 
-/// A folder with an `mlops.yaml`, a PATH with helm and kubectl, and three namespaces. Purged when dropped.
+/// A folder with an `mlops.yaml`, a PATH with helm and kubectl, and three namespaces, which are deleted when it is dropped. What
+/// brings CustomResourceDefinitions is purged before the next one does.
 pub(crate) struct Stack {
     pub(crate) id: String,
     folder: PathBuf,
@@ -216,9 +217,8 @@ impl Stack {
         found
     }
 
-    /// Leaves the stack as it is, and has the cluster delete its namespaces.
-    pub(crate) fn abandon(mut self) {
-        self.purged = true;
+    /// Has the cluster delete the namespaces, whatever is in them.
+    fn abandon(&self) {
         let mut delete = kubectl_command(["delete", "namespace", "--ignore-not-found", "--wait=false"]);
         let _ = delete.args(self.namespaces()).output();
     }
@@ -236,10 +236,11 @@ impl Drop for Stack {
             // What failed may be `down`; the next test is to find no trace anyway.
             self.set_helm(&cluster().helm);
             self.purge();
-            let mut delete = kubectl_command(["delete", "namespace", "--ignore-not-found", "--wait=false"]);
-            let _ = delete.args(self.namespaces()).output();
-        } else if !self.purged {
+            self.abandon();
+        } else if self.whole.is_some() && !self.purged {
             self.purge().code(0);
+        } else if !self.purged {
+            self.abandon();
         }
     }
 }

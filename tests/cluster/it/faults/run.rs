@@ -44,7 +44,6 @@ pub(super) fn make(index: usize, fault: &Fault) -> Row {
     let heard = listen(&stack, &setting, &namespace, &fault);
     let row = judge(&fault, &namespace, &heard);
     setting.end();
-    stack.abandon();
     row
 }
 
