@@ -10,6 +10,10 @@ use crate::exec::{ExecError, Invocation, Stdin, Tool};
 /// The field manager of everything that `mlopsctl` applies by itself.
 pub const FIELD_MANAGER: &str = "mlopsctl";
 
+/// For objects whose fields are right because we made them, or are checked by a server-side apply anyway: kubectl would fetch the
+/// schemas of their kinds only to learn that the API server can check them.
+const OURS: &str = "--validate=ignore";
+
 /// Returns a call that reads objects as JSON. Missing ones are left out.
 pub fn get<S: Into<String>>(resources: impl IntoIterator<Item = S>, namespace: Option<&str>) -> Invocation {
     let call = Invocation::new(Tool::Kubectl, ["get", "--ignore-not-found", "-o", "json"]);
@@ -23,7 +27,8 @@ pub fn get_labels(resource: &str) -> Invocation {
 
 /// Returns a call that applies objects server-side as [`FIELD_MANAGER`].
 pub fn apply(objects: &[Value], force: bool) -> Invocation {
-    let call = Invocation::new(Tool::Kubectl, ["apply", "--server-side", "--field-manager", FIELD_MANAGER, "-f", "-"]);
+    let call =
+        Invocation::new(Tool::Kubectl, ["apply", "--server-side", "--field-manager", FIELD_MANAGER, "-f", "-", OURS]);
     let call = if force { call.arg("--force-conflicts") } else { call };
     call.stdin(Stdin::Plain(list(objects)))
 }
@@ -48,18 +53,19 @@ pub fn get_objects(objects: &[Value], namespace: &str) -> Invocation {
 /// Secrets, whose annotation would keep the content.
 pub fn create(objects: &[Value]) -> Invocation {
     let text = if let [object] = objects { object.to_string() } else { list(objects) };
-    Invocation::new(Tool::Kubectl, ["create", "-f", "-", "-o", "json"]).stdin(Stdin::Secret(SecretString::from(text)))
+    Invocation::new(Tool::Kubectl, ["create", "-f", "-", "-o", "json", OURS])
+        .stdin(Stdin::Secret(SecretString::from(text)))
 }
 
 /// Returns a call that replaces one object; its `resourceVersion` guards against another writer.
 pub fn replace(object: &Value, namespace: &str) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["replace", "-f", "-", "-o", "json", "--namespace", namespace])
+    Invocation::new(Tool::Kubectl, ["replace", "-f", "-", "-o", "json", "--namespace", namespace, OURS])
         .stdin(Stdin::Secret(SecretString::from(object.to_string())))
 }
 
 /// Returns a call that replaces objects, whoever wrote them last.
 pub fn replace_all(objects: &[Value]) -> Invocation {
-    Invocation::new(Tool::Kubectl, ["replace", "-f", "-"]).stdin(Stdin::Secret(SecretString::from(list(objects))))
+    Invocation::new(Tool::Kubectl, ["replace", "-f", "-", OURS]).stdin(Stdin::Secret(SecretString::from(list(objects))))
 }
 
 /// Returns a call that prints the names of a Secret's keys, without their values.

@@ -209,6 +209,7 @@ pub(super) static ROWS: &[CauseKind] = &[
         signs: &[
             tool(&["is invalid:"]),
             tool(&["unknown field"]),
+            tool(&["field not declared in schema"]),
             tool(&["strict decoding error"]),
             tool(&["unable to decode"]),
             tool(&["error validating data"]),
