@@ -90,7 +90,9 @@ impl Service {
             .forward(call)
             .await
             .map_err(|source| ServiceError::Unreachable { service: self.to_string(), source })?;
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).proxy(None);
+        // A server that closes a connection which nobody uses would be seen only when the next request is lost on it.
+        let config = ureq::Agent::config_builder().max_idle_connections(0);
+        let config = config.http_status_as_error(false).timeout_global(Some(LIMIT)).proxy(None);
         let agent = config.build().into();
         Ok(Client { inner: Arc::new(Inner { service: self.to_string(), forward, agent }) })
     }

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from .stack import Stack, wait_for
+from .stack import HTTP, Stack, wait_for
 from .stores import Inputs
 
 TARGET = "churned"
@@ -62,8 +62,8 @@ class Load:
 def wait_for_version(url: str, version: str) -> None:
     """Wait until the server says that it answers with ``version``."""
     until = time.monotonic() + 60.0
-    while httpx.get(f"{url}/readyz").json().get("model", {}).get("version") != version:
-        assert time.monotonic() < until, httpx.get(f"{url}/readyz").text
+    while HTTP.get(f"{url}/readyz").json().get("model", {}).get("version") != version:
+        assert time.monotonic() < until, HTTP.get(f"{url}/readyz").text
         time.sleep(0.05)
 
 
@@ -83,9 +83,9 @@ def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
             wait_for(f"{url}/readyz")
 
             test = features(first / "test.parquet")
-            answer = httpx.post(f"{url}/predict", json=split_form(test)).json()
+            answer = HTTP.post(f"{url}/predict", json=split_form(test)).json()
             assert answer["predictions"] == direct(stack, "1", test)
-            records = httpx.post(
+            records = HTTP.post(
                 f"{url}/predict", json={"dataframe_records": test.to_dict("records")}
             )
             assert records.json()["predictions"] == answer["predictions"]
@@ -101,17 +101,17 @@ def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
             assert load.failures == []
             assert {"1", "2"} == set(load.versions)
             assert load.versions[-1] == "1"
-            assert httpx.post(f"{url}/predict", json=split_form(test)).json()[
+            assert HTTP.post(f"{url}/predict", json=split_form(test)).json()[
                 "predictions"
             ] == direct(stack, "1", test)
             assert (second / "version").read_text() == "2"
 
             corrupt_next_version(stack)
             until = time.monotonic() + 60.0
-            while "problem" not in httpx.get(f"{url}/readyz").json():
+            while "problem" not in HTTP.get(f"{url}/readyz").json():
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            broken = httpx.get(f"{url}/readyz")
+            broken = HTTP.get(f"{url}/readyz")
             assert broken.status_code == 200
             assert broken.json()["problem"]["kind"] in {"artifact", "download"}
             assert broken.json()["model"]["version"] == "1"
@@ -122,9 +122,9 @@ def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
             check_drift(stack, url, inputs)
 
         time.sleep(1.0)
-        ready = httpx.get(f"{url}/readyz")
+        ready = HTTP.get(f"{url}/readyz")
         assert ready.status_code == 200, "stays ready while the registry is away"
-        assert httpx.post(f"{url}/predict", json=split_form(test)).status_code == 200
+        assert HTTP.post(f"{url}/predict", json=split_form(test)).status_code == 200
         child.send_signal(signal.SIGTERM)
         assert child.wait(30) in {0, -signal.SIGTERM}
         assert '"event":"ended"' in log.read_text()
@@ -170,7 +170,7 @@ def check_known_answers(stack: Stack, trained: Path, url: str) -> None:
     mlflow.set_tracking_uri(stack.url)
     uri = f"runs:/{(trained / 'run-id').read_text()}/verification.json"
     known = json.loads(Path(mlflow.artifacts.download_artifacts(uri)).read_text())
-    answer = httpx.post(f"{url}/predict", json=known["inputs"])
+    answer = HTTP.post(f"{url}/predict", json=known["inputs"])
     assert answer.json()["predictions"] == known["predictions"]
     assert len(set(known["predictions"])) == 2
 
@@ -183,7 +183,7 @@ def check_drift(stack: Stack, url: str, inputs: Inputs) -> None:
         rows = ("--rows", 600, "--seed", 11, "--shift", shift)
         stack.step("data", *rows, "--train", out / "a.parquet", "--test", out / "b.parquet")
         sent = features(out / "a.parquet")
-        assert httpx.post(f"{url}/predict", json=split_form(sent)).status_code == 200
+        assert HTTP.post(f"{url}/predict", json=split_form(sent)).status_code == 200
         inputs.wait()
         files = ("--summary-file", out / "s.json", "--metrics-file", out / "m.prom")
         report = ("--html-file", out / "r.html", "--exit-code")

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from .stack import Stack, wait_for
+from .stack import HTTP, Stack, wait_for
 from .stores import Inputs, Minio
 from .test_end_to_end import corrupt_next_version, features, promote, split_form
 
@@ -27,7 +26,7 @@ def problem_of(url: str, kind: str) -> dict[str, Any]:
     """Wait until ``/readyz`` names ``kind``; return its answer."""
     until = time.monotonic() + 60.0
     while True:
-        body: dict[str, Any] = httpx.get(f"{url}/readyz").json()
+        body: dict[str, Any] = HTTP.get(f"{url}/readyz").json()
         if body.get("problem", {}).get("kind") == kind:
             return body
         assert time.monotonic() < until, body
@@ -36,7 +35,7 @@ def problem_of(url: str, kind: str) -> dict[str, Any]:
 
 def refused(url: str) -> dict[str, Any]:
     """Ask for a prediction that cannot be had; return the error."""
-    answer = httpx.post(f"{url}/predict", json={"instances": [[1, 2, 3, 4, 5]]})
+    answer = HTTP.post(f"{url}/predict", json={"instances": [[1, 2, 3, 4, 5]]})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     error: dict[str, Any] = answer.json()["error"]
@@ -86,15 +85,15 @@ def test_store_that_goes_away_costs_no_answer(
         wait_for(f"{url}/readyz")
         with minio.away():
             for _ in range(3):
-                answer = httpx.post(f"{url}/predict", json=split_form(table))
+                answer = HTTP.post(f"{url}/predict", json=split_form(table))
                 assert answer.status_code == 200
             until = time.monotonic() + 30.0
             while "input_log_failed" not in log.read_text():
                 assert time.monotonic() < until, "the log says nothing of the store"
                 time.sleep(0.1)
-            assert httpx.get(f"{url}/readyz").status_code == 200
+            assert HTTP.get(f"{url}/readyz").status_code == 200
         inputs.wait()
-        metrics = httpx.get(f"{url}/metrics").text
+        metrics = HTTP.get(f"{url}/metrics").text
         assert 'mlops_input_log_rows_total{result="dropped"}' not in metrics
 
 
@@ -113,8 +112,8 @@ def test_body_that_is_no_table_of_the_model(stack: Stack, trained: Path) -> None
     with stack.serving(MODEL_URI=URI) as (url, _, _):
         wait_for(f"{url}/readyz")
         for body, status, kind, field in cases:
-            answer = httpx.post(f"{url}/predict", content=body)
+            answer = HTTP.post(f"{url}/predict", content=body)
             error = answer.json()["error"]
             assert (answer.status_code, error["kind"], error.get("field")) == (status, kind, field)
             assert answer.json()["request_id"] == answer.headers["x-request-id"]
-        assert httpx.post(f"{url}/predict", json=split_form(table)).status_code == 200
+        assert HTTP.post(f"{url}/predict", json=split_form(table)).status_code == 200
