@@ -22,7 +22,7 @@ const TOLD_IN_LOGS: &[&str] = &["MLC103", "MLC003", "MLC129", "MLC001"];
 /// The code of a probe that fails.
 const PROBE: &str = "MLC111";
 /// How long a container may run without being ready before its log is read, and read again. Most are ready by then.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is asked once.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
