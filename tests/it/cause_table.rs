@@ -171,6 +171,11 @@ fn further() -> Vec<(&'static str, Vec<Value>)> {
             "MLC118",
             vec![ours(json!({
                 "phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"data\" exceeds the limit \"1Mi\".",
+                // The kubelet counts a start that it did not make.
+                "containerStatuses": [{
+                    "name": "server", "ready": false, "restartCount": 1,
+                    "state": {"terminated": {"reason": "Error", "exitCode": 137}},
+                }],
             }))],
         ),
         ("MLC119", vec![unscheduled(TAINTED), node("Ready", "False")]),

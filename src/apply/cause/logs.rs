@@ -235,5 +235,7 @@ pub(super) async fn last_words(
 }
 
 fn cleaned(log: &str, redactor: &Redactor) -> Vec<String> {
-    redactor.clean(log).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    // The kubelet answers so, as if it were the log, where a dead container was removed before its status says so.
+    let said = |line: &&str| !line.trim().is_empty() && !line.starts_with("unable to retrieve container logs for ");
+    redactor.clean(log).lines().filter(said).map(str::to_owned).collect()
 }

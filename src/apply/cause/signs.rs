@@ -74,7 +74,9 @@ fn of_pod(pod: &Value, said: &mut Vec<Said>) {
             }
         }
     }
-    for status in statuses(pod) {
+    // A pod that has failed as a whole, such as one that was evicted, starts no container again.
+    let starts_again = pod["status"]["phase"] != "Failed";
+    for status in statuses(pod).filter(|_| starts_again) {
         if let Some(how) = ends_in_vain(status) {
             say(format!("Ended: container {}: {how}", text_of(&status["name"])));
         }
