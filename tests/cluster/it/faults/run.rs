@@ -166,7 +166,9 @@ fn judge(fault: &Fault, namespace: &str, heard: &Heard) -> Row {
     let exit = fault.exit.unwrap_or(1);
     let right = given.as_deref() == Some(&fault.code) && evidence.contains(&fault.evidence) && heard.exit == exit;
     let started = events.iter().filter(of_fault).find(|(_, event)| event["event"] == "started").map(|(at, _)| *at);
-    let sign = first_sign(namespace, heard.began).or(started).unwrap_or(heard.began);
+    // What was said before the release began is about what it stands beside.
+    let began = started.unwrap_or(heard.began);
+    let sign = first_sign(namespace, began).unwrap_or(began);
     let finished = events.iter().filter(of_fault).find(|(_, event)| event["event"] == "finished").map(|(at, _)| *at);
     let since = |at: Timestamp| at.duration_since(sign).as_secs_f64().max(0.0);
     let reported = finished.or(error.map(|(at, _)| *at)).unwrap_or(heard.ended);
