@@ -92,7 +92,7 @@ fn kill_9_at_any_moment_leaves_nothing_that_the_next_run_cannot_heal() {
     let number = |name: &str| variable(name).map(|text| text.to_str().unwrap().parse::<u64>().unwrap());
     let seed =
         number("MLOPSCTL_TEST_SEED").unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
-    let kills = number("MLOPSCTL_TEST_KILLS").unwrap_or(8);
+    let kills = number("MLOPSCTL_TEST_KILLS").unwrap_or(COMMANDS.len() as u64);
     println!("MLOPSCTL_TEST_SEED={seed} MLOPSCTL_TEST_KILLS={kills}");
     let mut random = StdRng::seed_from_u64(seed);
     let stack = Stack::new("kill", WITH_MLFLOW);
