@@ -90,12 +90,15 @@ impl Service {
             .forward(call)
             .await
             .map_err(|source| ServiceError::Unreachable { service: self.to_string(), source })?;
-        // A server that closes a connection which nobody uses would be seen only when the next request is lost on it.
-        let config = ureq::Agent::config_builder().max_idle_connections(0);
-        let config = config.http_status_as_error(false).timeout_global(Some(LIMIT)).proxy(None);
-        let agent = config.build().into();
-        Ok(Client { inner: Arc::new(Inner { service: self.to_string(), forward, agent }) })
+        Ok(Client { inner: Arc::new(Inner { service: self.to_string(), forward, agent: agent() }) })
     }
+}
+
+/// Returns what asks. Each request has a connection of its own: that a server closes one which nobody uses would be seen only
+/// when the next request is lost on it.
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().max_idle_connections(0);
+    config.http_status_as_error(false).timeout_global(Some(LIMIT)).proxy(None).build().into()
 }
 
 /// A client of one service. Clones share the way to it, which is closed with the last of them.
@@ -201,7 +204,34 @@ fn beginning(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::message;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::{agent, message};
+
+    /// The server answers one request on each connection, and keeps it open.
+    #[test]
+    fn each_request_has_a_connection_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut kept = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                _ = stream.read(&mut [0; 1024]).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+                // Open, but nobody reads from it any more.
+                kept.push(stream);
+            }
+        });
+        let agent = agent();
+        for _ in 0..3 {
+            let limit = std::time::Duration::from_secs(5);
+            let request = agent.delete(format!("http://{address}/")).config().timeout_global(Some(limit)).build();
+            assert_eq!(request.call().unwrap().body_mut().read_to_string().unwrap(), "{}");
+        }
+    }
 
     #[test]
     fn a_refusal_is_told_in_the_services_own_words() {

@@ -24,11 +24,27 @@ const PROBE: &str = "MLC111";
 /// How long a container may run without being ready before its log is read, and read again. Most are ready by then.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// One run of a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    namespace: String,
+    pod: String,
+    container: String,
+    restarts: u64,
+}
+
+impl Run {
+    fn of(namespace: &str, pod: &str, status: &Value) -> Self {
+        let (container, restarts) = (text_of(&status["name"]), status["restartCount"].as_u64().unwrap_or(0));
+        Self { namespace: namespace.to_owned(), pod: pod.to_owned(), container, restarts }
+    }
+}
+
 /// What is asked once.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
-    /// The log of a container's end: namespace, pod, container, restarts.
-    End(String, String, String, u64),
+    /// The log of the end before or of this run.
+    End(Run),
     /// The LimitRanges of a namespace that set the bound in these words.
     Limits(String, String),
 }
@@ -45,8 +61,7 @@ struct Page {
 #[derive(Debug, Default)]
 struct Pages {
     known: BTreeMap<Key, Vec<String>>,
-    /// By namespace, pod, container, restarts.
-    running: BTreeMap<(String, String, String, u64), Page>,
+    running: BTreeMap<Run, Page>,
 }
 
 /// What was asked so far. Cheap to clone; clones share it.
@@ -157,14 +172,14 @@ impl LogBook {
 
     /// Returns the last words of a container that ended, now or before.
     async fn of_end(&self, runner: &Runner, pod: &str, status: &Value, namespace: &str) -> Vec<String> {
-        let (container, restarts) = (text_of(&status["name"]), status["restartCount"].as_u64().unwrap_or(0));
-        let key = Key::End(namespace.to_owned(), pod.to_owned(), container.clone(), restarts);
+        let run = Run::of(namespace, pod, status);
+        let key = Key::End(run.clone());
         if let Some(known) = self.pages().known.get(&key) {
             return known.clone();
         }
         // While a container waits for its next start, its log is still that of the last one.
         let previous = status["state"]["running"].is_object();
-        let lines = last_words(runner, pod, Some(&container), namespace, previous).await;
+        let lines = last_words(runner, pod, Some(&run.container), namespace, previous).await;
         if !lines.is_empty() {
             self.pages().known.insert(key, lines.clone());
         }
@@ -182,23 +197,22 @@ impl LogBook {
         if !status["state"]["running"].is_object() {
             return None;
         }
-        let (container, restarts) = (text_of(&status["name"]), status["restartCount"].as_u64().unwrap_or(0));
-        let key = (namespace.to_owned(), pod.to_owned(), container.clone(), restarts);
+        let run = Run::of(namespace, pod, status);
         {
             let mut pages = self.pages();
-            let page = pages.running.entry(key.clone()).or_insert_with(|| Page { read: Instant::now(), told: None });
+            let page = pages.running.entry(run.clone()).or_insert_with(|| Page { read: Instant::now(), told: None });
             if page.read.elapsed() < self.patience {
                 return page.told.clone();
             }
             page.read = Instant::now();
         }
-        let log = runner.run(kubectl::log_tail(pod, Some(&container), namespace, LINES, false)).await.ok()?;
+        let log = runner.run(kubectl::log_tail(pod, Some(&run.container), namespace, LINES, false)).await.ok()?;
         // Few logs tell of a cause; only of these are the Secrets taken out.
         let told = match shown_in(Source::Log, &log.stdout) {
             Some(kind) => Some((kind, cleaned(&log.stdout, &Redactor::load(runner, [namespace]).await.ok()?))),
             None => None,
         };
-        self.pages().running.insert(key, Page { read: Instant::now(), told: told.clone() });
+        self.pages().running.insert(run, Page { read: Instant::now(), told: told.clone() });
         told
     }
 
@@ -238,4 +252,16 @@ fn cleaned(log: &str, redactor: &Redactor) -> Vec<String> {
     // The kubelet answers so, as if it were the log, where a dead container was removed before its status says so.
     let said = |line: &&str| !line.trim().is_empty() && !line.starts_with("unable to retrieve container logs for ");
     redactor.clean(log).lines().filter(said).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Redactor, cleaned};
+
+    #[test]
+    fn the_kubelets_regret_is_no_log() {
+        let lines = |log: &str| cleaned(log, &Redactor::default());
+        assert!(lines("unable to retrieve container logs for containerd://61f9fb37").is_empty());
+        assert_eq!(lines("\nthere is no table\n"), ["there is no table"]);
+    }
 }
