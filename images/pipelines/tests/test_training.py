@@ -185,6 +185,17 @@ def test_tolerance() -> None:
     assert losses({}, {"f1": 0.9}, "f1", 0.02) == ["there is no metric f1 to compare"]
 
 
+def test_run_without_a_model_is_named(
+    tmp_path: Path, run: Run, splits: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlflow.set_experiment("demo")
+    with mlflow.start_run() as active:
+        run_id = active.info.run_id
+    options = ("--test", splits[1], "--metrics-file", tmp_path / "metrics.json")
+    assert run("evaluate", "--run-id", run_id, *options) == 1
+    assert f"the run {run_id} has logged no model 'model'" in capsys.readouterr().err
+
+
 def test_missing_model_has_no_alias(run: Run) -> None:
     del run
     assert by_alias(MlflowClient(), "no-such-model", "champion") is None

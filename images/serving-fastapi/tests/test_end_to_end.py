@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,12 @@ class Load:
                 except httpx.HTTPError as error:
                     self.failures.append(repr(error))
 
-
-def wait_for_version(url: str, version: str) -> None:
-    """Wait until the server says that it answers with ``version``."""
-    until = time.monotonic() + 60.0
-    while HTTP.get(f"{url}/readyz").json().get("model", {}).get("version") != version:
-        assert time.monotonic() < until, HTTP.get(f"{url}/readyz").text
-        time.sleep(0.05)
+    def wait_for(self, version: str) -> None:
+        """Wait until an answer comes from ``version``."""
+        until = time.monotonic() + 60.0
+        while self.versions[-1:] != [version]:
+            assert time.monotonic() < until, self.failures or self.versions[-1:]
+            time.sleep(0.05)
 
 
 def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
@@ -80,6 +80,9 @@ def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
         with stack.mlflow():
             first = stack.train("first")
             assert (first / "version").read_text() == "1"
+            said = stack.mlflow_log.read_text()
+            assert '/MLmodel HTTP/1.1" 200' in said
+            assert '" 500' not in said, "a client asks again for 30 s"
             wait_for(f"{url}/readyz")
 
             test = features(first / "test.parquet")
@@ -94,13 +97,11 @@ def test_from_data_to_drift(stack: Stack, inputs: Inputs) -> None:
             with Load(url, split_form(test.head(3))) as load:
                 second = stack.train("second", "--c", "0.5", rows=401)
                 promote(stack, "2")
-                wait_for_version(url, "2")
-                time.sleep(0.3)
+                load.wait_for("2")
                 promote(stack, "1")
-                wait_for_version(url, "1")
+                load.wait_for("1")
             assert load.failures == []
-            assert {"1", "2"} == set(load.versions)
-            assert load.versions[-1] == "1"
+            assert [version for version, _ in groupby(load.versions)] == ["1", "2", "1"]
             assert HTTP.post(f"{url}/predict", json=split_form(test)).json()[
                 "predictions"
             ] == direct(stack, "1", test)

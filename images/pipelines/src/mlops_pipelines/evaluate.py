@@ -15,7 +15,7 @@ from mlops_pipelines.files import read_table, write_json
 from mlops_pipelines.log import say
 from mlops_pipelines.model import features_of, measure
 from mlops_pipelines.options import add_run_id, run_id_of
-from mlops_pipelines.registry import load, run_model_uri
+from mlops_pipelines.registry import load, logged_model_uri
 
 SUMMARY = "measure the run's model on the test split"
 
@@ -32,8 +32,8 @@ def run(args: Namespace) -> int:
     """Write ``{"run_id", "rows", "metrics": {name: value}}``."""
     run_id = run_id_of(args)
     test = read_table(args.test)
-    metrics = score(run_model_uri(run_id), test, args.target)
     client = mlflow.MlflowClient()
+    metrics = score(logged_model_uri(client, run_id), test, args.target)
     for name, value in metrics.items():
         client.log_metric(run_id, f"test_{name}", value)
     write_json(args.metrics_file, {"run_id": run_id, "rows": len(test), "metrics": metrics})

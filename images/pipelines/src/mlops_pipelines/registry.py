@@ -37,9 +37,18 @@ def load(uri: str) -> Any:  # noqa: ANN401 (mlflow's own type is only known to p
         raise StepError(f"{uri} cannot be loaded: {error}") from error
 
 
-def run_model_uri(run_id: str) -> str:
-    """Return the URI of the model that ``train`` logged in the run."""
-    return f"runs:/{run_id}/{MODEL_NAME}"
+def logged_model_uri(client: MlflowClient, run_id: str) -> str:
+    """Return the URI of the model that ``train`` logged in the run; StepError where it has none.
+
+    By the model's own id. Under ``runs:/<run>/<name>`` MLflow looks among the run's files first,
+    and what it answers for a missing one of an S3 store counts as a fault that goes by: its client
+    asks again for 30 s.
+    """
+    outputs = client.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs else ():
+        if client.get_logged_model(output.model_id).name == MODEL_NAME:
+            return f"models:/{output.model_id}"
+    raise StepError(f"the run {run_id} has logged no model {MODEL_NAME!r}")
 
 
 def register_once(client: MlflowClient, name: str, run_id: str) -> ModelVersion:
@@ -50,7 +59,7 @@ def register_once(client: MlflowClient, name: str, run_id: str) -> ModelVersion:
     found = client.search_model_versions(f"name='{name}' and run_id='{run_id}'")
     if found:
         return min(found, key=lambda version: int(version.version))
-    return mlflow.register_model(run_model_uri(run_id), name)
+    return mlflow.register_model(f"runs:/{run_id}/{MODEL_NAME}", name)
 
 
 def make_champion(client: MlflowClient, version: ModelVersion) -> None:
