@@ -12,6 +12,8 @@ pub(crate) struct EnvVars;
 impl EnvVars {
     /// Set by CI systems; switches progress bars off.
     pub(crate) const CI: &'static str = "CI";
+    /// By how much the heap of a Go program grows before it is collected; what the user has set is left to the tools.
+    pub(crate) const GOGC: &'static str = "GOGC";
 }
 
 /// Returns the value of a variable, if it is set and not empty.

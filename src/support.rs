@@ -82,11 +82,9 @@ pub(crate) async fn write_archive(archive: &Archive<'_>, path: &Path) -> Result<
 
 fn versions(archive: &Archive<'_>) -> String {
     let Archive { tools, state, stack, .. } = archive;
-    let (own, server) = (env!("CARGO_PKG_VERSION"), &state.server_version);
-    let head = format!(
-        "mlopsctl {own}\nhelm {}\nkubectl {}\nKubernetes {server}\nstack {}\n",
-        tools.helm, tools.kubectl, stack.id
-    );
+    let (own, server, kubectl) = (env!("CARGO_PKG_VERSION"), &state.server_version, &state.kubectl_version);
+    let head =
+        format!("mlopsctl {own}\nhelm {}\nkubectl {kubectl}\nKubernetes {server}\nstack {}\n", tools.helm, stack.id);
     let releases = stack.releases.iter().map(|release| format!("release {} {}\n", release.name, release.chart));
     std::iter::once(head).chain(releases).collect()
 }

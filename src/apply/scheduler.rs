@@ -188,8 +188,10 @@ impl Scheduler<'_> {
         let youngest = waiting_since(steps).unwrap_or_default();
         let pause = (youngest / 40).clamp(*LOOK.start(), *LOOK.end());
         tasks.spawn(async move {
+            let begun = Instant::now();
             let seen = look(&runner, &watched, &book).await;
-            tokio::time::sleep(pause).await;
+            // What is slow to answer is not asked all the time.
+            tokio::time::sleep(pause.max(begun.elapsed().min(*LOOK.end()))).await;
             Message::Seen(seen)
         });
     }

@@ -167,9 +167,11 @@ async fn take(
 ) -> Result<(Value, bool), LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
     let new = [lease(namespace, stack, holder)];
-    match runner.run(kubectl::create(&new)).await {
-        Err(error) if kubectl::already_exists(&error) => {}
-        other => return Ok((serde_json::from_str(&other?.stdout).unwrap_or_default(), known.is_none())),
+    if known.is_none() {
+        match runner.run(kubectl::create(&new)).await {
+            Err(error) if kubectl::already_exists(&error) => {}
+            other => return Ok((serde_json::from_str(&other?.stdout).unwrap_or_default(), true)),
+        }
     }
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;

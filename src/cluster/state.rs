@@ -27,6 +27,8 @@ pub struct Scope {
 pub struct ClusterState {
     /// The API server's version, such as `v1.37.2`.
     pub server_version: String,
+    /// kubectl's version, written in the same way.
+    pub kubectl_version: String,
     /// The namespaces that exist, of those in the scope.
     pub namespaces: BTreeMap<String, NamespaceState>,
     /// The newest revision of every helm release, by namespace and name.
@@ -205,8 +207,10 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
         workloads(runner, &scope.namespaces),
     )?;
     let version: Value = serde_json::from_str(&version.stdout).unwrap_or_default();
+    let version = |side: &str| version[side]["gitVersion"].as_str().unwrap_or_default().to_owned();
     let mut state = ClusterState {
-        server_version: version["serverVersion"]["gitVersion"].as_str().unwrap_or_default().to_owned(),
+        server_version: version("serverVersion"),
+        kubectl_version: version("clientVersion"),
         workloads,
         claims,
         crds: kubectl::label_rows(&crds.stdout, false).into_iter().map(|row| (row.name, row.labels)).collect(),

@@ -89,26 +89,19 @@ fn find(tool: Tool, given: Option<PathBuf>) -> Result<PathBuf, ToolError> {
 /// What was found out about the tools, once per run.
 #[derive(Debug, Clone)]
 pub struct Tools {
-    /// helm's version.
+    /// helm's version. kubectl tells its own with that of the cluster.
     pub helm: Version,
-    /// kubectl's version.
-    pub kubectl: Version,
 }
 
 impl Tools {
-    /// Asks both tools for their versions.
+    /// Asks helm for its version.
     pub async fn probe(runner: &Runner) -> Result<Self, ToolError> {
-        let helm = Invocation::new(Tool::Helm, ["version", "--template", "{{.Version}}"]);
-        let kubectl = Invocation::new(Tool::Kubectl, ["version", "--client", "-o", "json"]);
-        let (helm, kubectl) = tokio::join!(runner.run(helm), runner.run(kubectl));
-        let helm = parse(Tool::Helm, &helm?.stdout)?;
+        let call = Invocation::new(Tool::Helm, ["version", "--template", "{{.Version}}"]);
+        let helm = parse(Tool::Helm, &runner.run(call).await?.stdout)?;
         if helm < MINIMUM_HELM {
             return Err(ToolError::TooOld { found: helm });
         }
-        let answer = kubectl?.stdout;
-        let json: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
-        let kubectl = parse(Tool::Kubectl, json["clientVersion"]["gitVersion"].as_str().unwrap_or(&answer))?;
-        Ok(Self { helm, kubectl })
+        Ok(Self { helm })
     }
 
     /// Says whether helm is of the fourth generation, whose flags differ.

@@ -51,7 +51,7 @@ async fn run_groups(settings: &Settings, checks: &mut Vec<Check>) -> Result<(), 
 
     let state = observe(&runner, &prepare::scope(&stack)).await?;
     checks.push(Check::new("cluster", "the API server answers", Outcome::Passed, state.server_version.clone(), ""));
-    checks.extend(versions(&tools, &state));
+    checks.extend(versions(&state));
     checks.push(permissions(&runner).await);
     let objects = runner.run(kubectl::get(["nodes,storageclasses,ingressclasses"], None)).await?;
     let objects = kubectl::items(&objects.stdout);
@@ -86,11 +86,13 @@ async fn run_groups(settings: &Settings, checks: &mut Vec<Check>) -> Result<(), 
     Ok(())
 }
 
-fn versions(tools: &Tools, state: &ClusterState) -> Vec<Check> {
-    let server = semver::Version::parse(state.server_version.trim_start_matches('v')).ok();
-    let Some(server) = server else { return Vec::new() };
+fn versions(state: &ClusterState) -> Vec<Check> {
+    let read = |text: &str| semver::Version::parse(text.trim_start_matches('v')).ok();
+    let Some(server) = read(&state.server_version) else { return Vec::new() };
     let old = server.major == 1 && server.minor < MINIMUM_MINOR;
-    let skew = server.minor.abs_diff(tools.kubectl.minor);
+    let kubectl = read(&state.kubectl_version);
+    let fits = kubectl.as_ref().is_some_and(|kubectl| server.minor.abs_diff(kubectl.minor) <= 1);
+    let kubectl = kubectl.map_or_else(|| "a version that is not told".to_owned(), |kubectl| kubectl.to_string());
     vec![
         Check::new(
             "cluster",
@@ -102,8 +104,8 @@ fn versions(tools: &Tools, state: &ClusterState) -> Vec<Check> {
         Check::new(
             "tools",
             "kubectl fits the API server",
-            if skew > 1 { Outcome::Warned } else { Outcome::Passed },
-            format!("{} with {server}", tools.kubectl),
+            if fits { Outcome::Passed } else { Outcome::Warned },
+            format!("{kubectl} with {server}"),
             "install a kubectl whose minor version differs by one at most (https://kubernetes.io/releases/version-skew-policy/)",
         ),
     ]

@@ -99,6 +99,16 @@ fn a_helm_that_tells_no_version_is_refused() {
     }
 }
 
+/// They live too short to collect garbage; who has set how it is collected is not overruled.
+#[test]
+fn the_tools_collect_garbage_late_unless_the_user_says_otherwise() {
+    let project = || Project::with("").executable("helm", "echo \"GOGC is $GOGC\"").executable("kubectl", KUBECTL);
+    for (project, said) in [(project(), "GOGC is 400"), (project().env("GOGC", "50"), "GOGC is 50")] {
+        let outcome = project.run(["plan"]);
+        assert!(outcome.stderr.contains(said), "{outcome}");
+    }
+}
+
 #[test]
 fn an_unknown_context_is_told_with_the_way_to_list_them() {
     let project = with_real_tools("cluster: {context: attic}\n").file("kubeconfig", &kubeconfig(NOWHERE));
