@@ -1,6 +1,7 @@
 //! One look at everything that is not ready yet.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,6 +11,9 @@ use crate::exec::{ExecError, Runner};
 use crate::kubectl;
 use crate::render::{Workload, WorkloadKind};
 use crate::stack::ReadySpec;
+
+/// The longest pause between two looks.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a release waits for.
 #[derive(Debug, Clone)]
@@ -63,6 +67,12 @@ pub(super) async fn look(
         seen.push((it.release.clone(), verdict));
     }
     Ok(seen)
+}
+
+/// Returns how long to wait after a look that took this long: an API server that is slow to answer is asked for a third of the
+/// time at most, though never less often than the longest pause between two looks.
+pub(super) fn pause_after(took: Duration, least: Duration) -> Duration {
+    least.max((took * 2).min(LONGEST_PAUSE))
 }
 
 async fn judge(runner: &Runner, watched: &Watched, objects: &[Value], book: &LogBook) -> Seen {

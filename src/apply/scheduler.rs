@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::cause::{Cause, Lasting, LogBook};
 use super::keeper::Keeper;
-use super::poll::{Seen, Watched, look};
+use super::poll::{LONGEST_PAUSE, Seen, Watched, look, pause_after};
 use super::release::{self, Applied, Job, Work};
 use super::wait::UNSEEN;
 use crate::cluster::ReleaseRecord;
@@ -19,8 +19,8 @@ use crate::exec::{ExecError, Runner, Tools};
 use crate::report::{Event, Events, StepAction, StepReport};
 use crate::stack::{Need, Until};
 
-/// How long to wait between two looks: short at first, when most workloads get ready, longer for those that take long.
-const LOOK: std::ops::RangeInclusive<Duration> = Duration::from_millis(150)..=Duration::from_secs(2);
+/// How long to wait between two looks at first, when most workloads get ready. Those that take long are looked at less often.
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
 
 /// How long releases that nothing needs let those start first that others wait for: as many helms at once as there are
 /// releases would slow down the longest chain of needs, and with it the whole run.
@@ -70,7 +70,8 @@ fn records(steps: &[Step<'_>]) -> Records {
 
 enum Message {
     Applied(String, Result<Applied, Cause>),
-    Seen(Result<Vec<(String, Seen)>, ExecError>),
+    /// What a look saw, and how long it took.
+    Seen(Result<Vec<(String, Seen)>, ExecError>, Duration),
 }
 
 /// Runs all jobs. Returns a report for each, in their order, and the records of those that were applied.
@@ -90,22 +91,26 @@ impl Scheduler<'_> {
         let mut steps: Vec<Step<'_>> = jobs.iter().map(|job| self.step(job)).collect();
         let mut tasks: JoinSet<Message> = JoinSet::new();
         let (mut looking, mut told, mut last_look) = (false, false, true);
+        let mut next_look = Instant::now();
         let head_start = tokio::time::sleep(HEAD_START);
         tokio::pin!(head_start);
         loop {
             self.start(&mut steps, &mut tasks, !head_start.is_elapsed());
-            let waiting = steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. }));
-            if !looking && waiting {
-                looking = true;
+            let mut paused = !looking && steps.iter().any(|step| matches!(step.phase, Phase::Waiting { .. }));
+            if paused && next_look <= Instant::now() {
+                (paused, looking) = (false, true);
                 self.look(&steps, &mut tasks);
             }
             if !told && self.lost.load(Ordering::SeqCst) {
                 told = true;
                 self.events.send(Event::Note(LOST.to_owned()));
             }
+            let under_way = !tasks.is_empty();
             let message = tokio::select! {
-                message = tasks.join_next() => message,
-                () = &mut head_start, if !head_start.is_elapsed() => continue,
+                Some(message) = tasks.join_next() => Some(message),
+                () = tokio::time::sleep_until(next_look.into()), if paused => continue,
+                () = &mut head_start, if under_way && !head_start.is_elapsed() => continue,
+                else => None,
             };
             let Some(message) = message else {
                 // Nothing is under way any more.
@@ -115,10 +120,15 @@ impl Scheduler<'_> {
                 continue;
             };
             match message {
-                Ok(Message::Applied(name, result)) => self.applied(&mut steps, &name, result),
-                Ok(Message::Seen(result)) => {
+                Ok(Message::Applied(name, result)) => {
+                    self.applied(&mut steps, &name, result);
+                    next_look = next_look.min(Instant::now() + FIRST_PAUSE);
+                }
+                Ok(Message::Seen(result, took)) => {
                     looking = false;
                     self.seen(&mut steps, result);
+                    let pause = (waiting_since(&steps).unwrap_or_default() / 40).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                    next_look = Instant::now() + pause_after(took, pause);
                 }
                 // A task of ours ends early only by a bug; its release then stays unfinished and is reported so.
                 Err(_) => looking = false,
@@ -185,14 +195,10 @@ impl Scheduler<'_> {
         let waiting = steps.iter().filter(|step| matches!(step.phase, Phase::Waiting { .. }));
         let watched: Vec<Watched> = waiting.map(Step::watched).collect();
         let (runner, book) = (self.runner.clone(), self.book.clone());
-        let youngest = waiting_since(steps).unwrap_or_default();
-        let pause = (youngest / 40).clamp(*LOOK.start(), *LOOK.end());
         tasks.spawn(async move {
             let begun = Instant::now();
             let seen = look(&runner, &watched, &book).await;
-            // What is slow to answer is not asked all the time.
-            tokio::time::sleep(pause.max(begun.elapsed().min(*LOOK.end()))).await;
-            Message::Seen(seen)
+            Message::Seen(seen, begun.elapsed())
         });
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::cause::{Cause, Lasting, LogBook};
-use super::poll::{Seen, Watched, look};
+use super::poll::{Seen, Watched, look, pause_after};
 use crate::exec::Runner;
 use crate::render::Workload;
 
@@ -39,7 +39,9 @@ pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Ca
         if runner.is_interrupted() {
             return Err(Cause::interrupted(release));
         }
+        let begun = Instant::now();
         let seen = look(runner, &watched, &book).await;
+        let pause = pause_after(begun.elapsed(), LOOK);
         let (text, cause) = match seen.map(|seen| seen.into_iter().next().map(|(_, seen)| seen)) {
             Ok(Some(Seen::Ready)) => return Ok(()),
             Ok(Some(Seen::Waiting { text, cause })) => (text, cause),
@@ -55,6 +57,6 @@ pub(crate) async fn wait_ready(runner: &Runner, wait: Wait<'_>) -> Result<(), Ca
             let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
             return Err(cause.unwrap_or_else(|| Cause::timeout(namespace, seconds, &text)));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause).await;
     }
 }

@@ -111,9 +111,8 @@ fn a_finalizer_that_holds_an_object_is_named_with_the_way_out() {
     let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
     kubectl_with(["create", "-f", "-", "--namespace", &dev], &held);
     kubectl(["delete", "configmap/held", "--namespace", &dev, "--wait=false"]);
-    let started = std::time::Instant::now();
+    // It comes back although nobody lets go of the object.
     let ended = stack.purge().code(0).says("finalizer example.com/hold (of the controller of example.com)");
-    assert!(started.elapsed().as_secs() < 60, "{ended}");
     let fix = format!("kubectl patch configmap/held -n {dev} --type=merge");
     let report = ended.says(&fix).json();
     let named = |kept: &&serde_json::Value| kept["name"] == "configmap/held" && kept["namespace"] == dev.as_str();
@@ -197,7 +196,7 @@ fn custom_resources_go_before_the_operator_of_their_kind() {
     let wait_deleted = |(name, namespace): &(String, String)| {
         let started = Instant::now();
         while objects([name, "--namespace", namespace])[0]["metadata"]["deletionTimestamp"].is_null() {
-            assert!(started.elapsed() < Duration::from_mins(1), "{name} is not deleted");
+            assert!(started.elapsed() < Duration::from_mins(5), "{name} is not deleted");
             std::thread::sleep(Duration::from_millis(200));
         }
     };
