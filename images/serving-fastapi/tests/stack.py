@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,31 @@ from mlops_pipelines import cli
 HTTP = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 PASSED = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
-# Steps are forked from a process that has imported their libraries once: that takes longer than
-# most of them.
-STEPS = multiprocessing.get_context("forkserver")
-STEPS.set_forkserver_preload([f"mlops_pipelines.{step}" for step in cli.STEPS])
+# Programs are forked from a process that has imported their libraries once: that takes longer
+# than most of what they do.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["mlflow.db.commands", *(f"mlops_pipelines.{it}" for it in cli.STEPS)])
 
 
-def run_step(arguments: list[str], env: Mapping[str, str], log: Path) -> None:
-    """Be the command ``mlops-pipelines`` in an environment of its own."""
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def fork(
+    program: Callable[[], int], env: Mapping[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process and an environment of its own; return what it wrote."""
+    files = folder / "stdout", folder / "stderr"
+    child = FORKS.Process(target=_become, args=(program, dict(env), files))
+    child.start()
+    child.join()
+    code = child.exitcode
+    assert code is not None
+    return subprocess.CompletedProcess([], code, files[0].read_text(), files[1].read_text())
+
+
+def _become(program: Callable[[], int], env: dict[str, str], files: tuple[Path, Path]) -> None:
+    for number, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.clear()
     os.environ.update(env)
-    sys.exit(cli.main(arguments))
+    sys.exit(program())
 
 
 def free_port() -> int:
@@ -105,13 +117,9 @@ class Stack:
 
     def step(self, *arguments: object, code: int = 0) -> str:
         """Run a step of the pipeline in a process of its own; return what it said."""
-        log = self.folder / "step.log"
-        child = STEPS.Process(target=run_step, args=([*map(str, arguments)], self.env, log))
-        child.start()
-        child.join()
-        said = log.read_text()
-        assert child.exitcode == code, said
-        return said
+        done = fork(partial(cli.main, [*map(str, arguments)]), self.env, self.folder)
+        assert done.returncode == code, done.stderr
+        return done.stderr
 
     def train(
         self, name: str, *options: object, rows: int = 400, model: str = "demo-model"

@@ -1,8 +1,9 @@
 """What the chart ``mlflow`` does before its server starts, against the real database and store."""
 
 import json
+import runpy
 import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from .stack import Stack, free_port
+from .stack import Stack, fork, free_port
 from .stores import Minio
 
 SCRIPT = Path(__file__).parents[3] / "charts" / "mlflow" / "files" / "prepare.py"
@@ -29,8 +30,13 @@ def prepare(
         "WAIT_SECONDS": "2",
         **env,
     }
-    command = [sys.executable, str(SCRIPT)]
-    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    return fork(partial(run_script, SCRIPT), settings, stack.folder)
+
+
+def run_script(path: Path) -> int:
+    """Be ``python path``."""
+    runpy.run_path(str(path), run_name="__main__")
+    return 0
 
 
 def limited(minio: Minio, bucket: str, *actions: str) -> dict[str, str]:
