@@ -39,7 +39,7 @@ fn a_first_install_that_fails_names_its_cause_and_heals() {
     let skipped = ended.cause("mlflow");
     assert_eq!(skipped["code"], "MLC004");
     assert!(skipped["evidence"].as_str().unwrap().contains("minio"), "{skipped}");
-    assert!(ended.json()["ok"] == false && ended.json()["seconds"].as_f64().unwrap() < 300.0, "{ended}");
+    assert!(ended.json()["ok"] == false && ended.json()["seconds"].as_f64().unwrap() < 60.0, "{ended}");
 
     stack.configure(WITH_MLFLOW);
     let ended = up(&stack).code(0);

@@ -111,8 +111,10 @@ fn a_finalizer_that_holds_an_object_is_named_with_the_way_out() {
     let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
     kubectl_with(["create", "-f", "-", "--namespace", &dev], &held);
     kubectl(["delete", "configmap/held", "--namespace", &dev, "--wait=false"]);
-    // It comes back although nobody lets go of the object.
+    let started = Instant::now();
     let ended = stack.purge().code(0).says("finalizer example.com/hold (of the controller of example.com)");
+    // Nobody lets go of the object: it must come back by itself.
+    assert!(started.elapsed() < Duration::from_mins(5), "{ended}");
     let fix = format!("kubectl patch configmap/held -n {dev} --type=merge");
     let report = ended.says(&fix).json();
     let named = |kept: &&serde_json::Value| kept["name"] == "configmap/held" && kept["namespace"] == dev.as_str();

@@ -1,5 +1,5 @@
 //! What was put into kept volumes is read again after `down` and `up`, with what the kept Secrets say. Needs
-//! `tests/cluster/cluster up --nodes real`. `MLOPSCTL_TEST_LOGINS` says how many times, once where it does not.
+//! `tests/cluster/cluster up --nodes real`. `MLOPSCTL_TEST_LOGINS` says how many times, 2 where it does not.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,7 +22,7 @@ exec mc --config-dir /tmp/mc --quiet --no-color "$@""#;
 #[test]
 #[ignore = "needs a cluster with a real node, see tests/run"]
 fn kept_volumes_are_opened_after_every_down_and_up() {
-    let rounds: u32 = variable("MLOPSCTL_TEST_LOGINS").map_or(1, |text| text.to_str().unwrap().parse().unwrap());
+    let rounds: u32 = variable("MLOPSCTL_TEST_LOGINS").map_or(2, |text| text.to_str().unwrap().parse().unwrap());
     let folder = variable("MLOPSCTL_TEST_CLUSTER").expect("MLOPSCTL_TEST_CLUSTER names the folder of the cluster");
     let images = fs::read_to_string(folder.join("images.yaml")).expect("the cluster was started with `--nodes real`");
     let stack = Stack::new("logins", &format!("{SMALL}{images}"));
