@@ -37,7 +37,7 @@ pub fn apply(objects: &[Value], force: bool) -> Invocation {
 pub fn dry_run(objects: &[Value], namespace: &str, manager: &str, force: bool) -> Invocation {
     let call =
         Invocation::new(Tool::Kubectl, ["apply", "--server-side", "--dry-run=server", "--field-manager", manager])
-            .args(["--namespace", namespace, "-o", "json", "-f", "-"]);
+            .args(["--namespace", namespace, "-o", "json", "-f", "-", OURS]);
     let call = if force { call.arg("--force-conflicts") } else { call };
     // A chart may render Secrets.
     call.stdin(Stdin::Secret(SecretString::from(list(objects))))

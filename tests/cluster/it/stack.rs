@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde_json::Value;
 
-use crate::cluster::{cluster, command, kubectl, kubectl_command, objects, run, variable, whole_cluster};
+use crate::cluster::{QUICK, cluster, command, kubectl, kubectl_command, objects, run, variable, whole_cluster};
 
 /// Switches everything off but the database and the object store: nothing of the whole cluster is touched.
 pub(crate) const SMALL: &str =
@@ -142,8 +142,7 @@ impl Stack {
             path.push(variable("PATH").unwrap_or_default());
         }
         command.env("PATH", path).env("HOME", &self.folder).env("KUBECONFIG", &cluster().kubeconfig);
-        // The time of the tests is mostly that of helm and kubectl, which end before collecting garbage pays.
-        command.env("GOGC", "400").env("MLOPSCTL_CHARTS", &cluster().charts).env("MLOPSCTL_CACHE_DIR", self.cache());
+        command.envs(QUICK).env("MLOPSCTL_CHARTS", &cluster().charts).env("MLOPSCTL_CACHE_DIR", self.cache());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
