@@ -61,7 +61,7 @@ pub(super) async fn under_lease(
     work: impl AsyncFnOnce(Leased<'_>) -> Result<Vec<StepReport>, RunError>,
 ) -> Result<Vec<StepReport>, RunError> {
     let Environment { runner, stack, system, holder, .. } = environment;
-    let known = environment.lease.as_deref();
+    let known = environment.lease.as_ref();
     let lease = Lease::acquire(runner, system, &stack.id, holder.clone(), known, |note| events.send(Event::Note(note)));
     let lease = lease.await?;
     if !lease.is_fresh() {

@@ -1,6 +1,6 @@
 //! One look at everything that is not ready yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -44,13 +44,9 @@ pub(super) async fn look(
     watched: &[Watched],
     book: &LogBook,
 ) -> Result<Vec<(String, Seen)>, ExecError> {
-    let namespaces: BTreeSet<&str> = watched
-        .iter()
-        .flat_map(|it| it.workloads.iter().map(|workload| workload.namespace.as_str()).chain([it.namespace.as_str()]))
-        .collect();
     let mut objects = Vec::new();
-    for namespace in namespaces {
-        let kinds = "deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims,pods,events";
+    for (namespace, kinds) in kinds_by_namespace(watched) {
+        let kinds = Vec::from_iter(kinds).join(",");
         objects.extend(kubectl::items(&runner.run(kubectl::get([kinds], Some(namespace))).await?.stdout));
     }
     if needs_nodes(&objects) {
@@ -67,6 +63,20 @@ pub(super) async fn look(
         seen.push((it.release.clone(), verdict));
     }
     Ok(seen)
+}
+
+/// Returns what is to be looked at in each namespace: the kinds of what is waited for, since each further one costs kubectl some
+/// 10 ms, and those that tell what holds it up.
+fn kinds_by_namespace(watched: &[Watched]) -> BTreeMap<&str, BTreeSet<&'static str>> {
+    let reasons = || BTreeSet::from(["persistentvolumeclaims", "pods", "events"]);
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for it in watched {
+        kinds.entry(&it.namespace).or_insert_with(reasons);
+        for workload in &it.workloads {
+            kinds.entry(&workload.namespace).or_insert_with(reasons).insert(workload.kind.resource());
+        }
+    }
+    kinds
 }
 
 /// Returns how long to wait after a look that took this long: an API server that is slow to answer is asked for a third of the

@@ -13,7 +13,7 @@ use super::release::Job;
 use super::scheduler::{Scheduler, Waits};
 use super::secrets::SecretStepError;
 use super::{crds, namespaces, secrets};
-use crate::cluster::{CrdRecord, LeaseError, StackRecord, StepState};
+use crate::cluster::{CrdRecord, KnownLease, LeaseError, StackRecord, StepState};
 use crate::exec::{ExecError, Runner, Tools};
 use crate::helm;
 use crate::plan::{Plan, Removal, plan_digest};
@@ -38,8 +38,8 @@ pub struct Environment<'a> {
     pub holder: String,
     /// The digest of the config, for the stack's revisions.
     pub config: String,
-    /// The version of the Lease when the cluster was observed.
-    pub lease: Option<String>,
+    /// The Lease when the cluster was observed.
+    pub lease: Option<KnownLease>,
     /// How long to wait for what.
     pub waits: Waits,
     /// Values of Secrets that a person typed in.

@@ -33,6 +33,15 @@ pub enum LeaseError {
     Exec(#[from] ExecError),
 }
 
+/// The Lease as it was observed together with the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownLease {
+    /// Its version: where it moves on, another run has been at work since.
+    pub version: String,
+    /// Who holds it.
+    pub holder: Option<LeaseState>,
+}
+
 /// What a Lease says of the run that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseState {
@@ -75,13 +84,13 @@ pub struct Lease {
 
 impl Lease {
     /// Takes the Lease. Where another run holds it, watches whether that one is alive: a dead one is replaced. `note`
-    /// gets a sentence where that takes time. `known` is the version that was observed together with the cluster.
+    /// gets a sentence where that takes time. `known` is what was observed together with the cluster.
     pub async fn acquire(
         runner: &Runner,
         namespace: &str,
         stack: &str,
         holder: String,
-        known: Option<&str>,
+        known: Option<&KnownLease>,
         note: impl Fn(String),
     ) -> Result<Self, LeaseError> {
         let (object, fresh) = take(runner, namespace, stack, &holder, known, note).await?;
@@ -162,16 +171,27 @@ async fn take(
     namespace: &str,
     stack: &str,
     holder: &str,
-    known: Option<&str>,
+    known: Option<&KnownLease>,
     note: impl Fn(String),
 ) -> Result<(Value, bool), LeaseError> {
     let mut seen: Option<(String, Instant)> = None;
     let new = [lease(namespace, stack, holder)];
-    if known.is_none() {
-        match runner.run(kubectl::create(&new)).await {
-            Err(error) if kubectl::already_exists(&error) => {}
-            other => return Ok((serde_json::from_str(&other?.stdout).unwrap_or_default(), true)),
+    // Where nobody was seen to hold it, it is ours unless somebody is faster; then a look says who.
+    let first = match known {
+        None => Some(runner.run(kubectl::create(&new)).await),
+        Some(KnownLease { version, holder: None }) => {
+            let mut object = new[0].clone();
+            object["metadata"]["resourceVersion"] = json!(version);
+            Some(runner.run(kubectl::replace(&object, namespace)).await)
         }
+        Some(KnownLease { holder: Some(_), .. }) => None,
+    };
+    match first {
+        Some(Ok(output)) => return Ok((serde_json::from_str(&output.stdout).unwrap_or_default(), true)),
+        // Somebody deleted it.
+        Some(Err(error)) if known.is_some() && error.stderr().contains("(NotFound)") => {}
+        Some(Err(error)) if !was_faster(&error) => return Err(error.into()),
+        _ => {}
     }
     loop {
         let found = runner.run(kubectl::get([format!("lease/{NAME}")], Some(namespace))).await?;
@@ -200,18 +220,22 @@ async fn take(
                     }
                 }
                 // A helm that outlived a dead holder may have done something while we watched.
-                fresh = known == Some(&version) && seen.is_none();
+                fresh = known.is_some_and(|known| known.version == version) && seen.is_none();
                 object["spec"] = lease(namespace, stack, holder)["spec"].take();
                 runner.run(kubectl::replace(&object, namespace)).await
             }
         };
         match attempt {
             Ok(output) => return Ok((serde_json::from_str(&output.stdout).unwrap_or_default(), fresh)),
-            // Somebody was faster; the next look says who.
-            Err(error) if kubectl::already_exists(&error) || kubectl::conflict(&error) => {}
+            Err(error) if was_faster(&error) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Says whether somebody else wrote the Lease before us; the next look says who.
+fn was_faster(error: &ExecError) -> bool {
+    kubectl::already_exists(error) || kubectl::conflict(error)
 }
 
 fn lease(namespace: &str, stack: &str, holder: &str) -> Value {

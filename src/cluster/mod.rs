@@ -12,7 +12,7 @@ mod workload;
 pub use api_error::{ApiFault, classify};
 pub use journal::{Journal, Outcome, StepState};
 pub(crate) use lease::RENEWAL_SHOWS;
-pub use lease::{Lease, LeaseError, LeaseState};
+pub use lease::{KnownLease, Lease, LeaseError, LeaseState};
 pub use record::{CrdRecord, RECORD_NAME, ReleaseRecord, StackRecord};
 pub use redact::Redactor;
 pub use revision::{Origin, ReleaseRevision, StackRevision, add_revision, differs};

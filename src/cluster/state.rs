@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::GENERATION_LABEL;
-use super::lease::{LeaseState, NAME as LEASE_NAME};
+use super::lease::{KnownLease, LeaseState, NAME as LEASE_NAME};
 use super::record::{RECORD_NAME, StackRecord};
 use super::workload::{Readiness, readiness};
 use crate::exec::{ExecError, Invocation, Runner, Tool};
 use crate::helm::{DIGEST_LABEL, REVISION_LABEL};
-use crate::kubectl;
+use crate::kubectl::{self, LabelRow};
 use crate::render::{Workload, WorkloadKind};
+
+/// The kinds of rows that are no Secrets.
+const CLAIM: &str = "persistentvolumeclaim";
+const CRD: &str = "customresourcedefinition";
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
@@ -43,10 +47,8 @@ pub struct ClusterState {
     pub workloads: BTreeMap<Workload, Readiness>,
     /// Our record.
     pub record: Option<StackRecord>,
-    /// The version of the Lease: where it moves on, another run has been at work since.
-    pub lease: Option<String>,
-    /// Who holds the Lease.
-    pub holder: Option<LeaseState>,
+    /// The Lease.
+    pub lease: Option<KnownLease>,
     /// Every revision that helm keeps, by namespace and name, then by number.
     pub revisions: BTreeMap<(String, String), BTreeMap<u64, HelmRevision>>,
     /// The volume claims in the namespaces of the scope.
@@ -193,27 +195,25 @@ pub struct ReleaseState {
     pub good_revision: Option<u64>,
 }
 
-/// Observes the cluster: five reads at the same time.
+/// Observes the cluster: four reads at the same time, then one for each further namespace of the stack that anything may be in.
 pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, ExecError> {
     let mut own: Vec<String> = scope.namespaces.iter().map(|name| format!("namespace/{name}")).collect();
     own.push(format!("configmap/{RECORD_NAME}"));
     own.push(format!("lease/{LEASE_NAME}"));
     let version = Invocation::new(Tool::Kubectl, ["version", "-o", "json"]);
-    let (version, own, secrets, crds, (workloads, claims)) = tokio::try_join!(
+    let system = [scope.system.as_str()];
+    let (version, own, rows, mut objects) = tokio::try_join!(
         runner.run(version),
         runner.run(kubectl::get(own, Some(&scope.system))),
-        runner.run(kubectl::get_labels("secrets")),
-        runner.run(kubectl::get_labels("customresourcedefinitions")),
-        workloads(runner, &scope.namespaces),
+        runner.run(kubectl::get_labels("secrets,persistentvolumeclaims,customresourcedefinitions")),
+        workloads(runner, &system),
     )?;
+    let rows = kubectl::label_rows(&rows.stdout);
     let version: Value = serde_json::from_str(&version.stdout).unwrap_or_default();
     let version = |side: &str| version[side]["gitVersion"].as_str().unwrap_or_default().to_owned();
     let mut state = ClusterState {
         server_version: version("serverVersion"),
         kubectl_version: version("clientVersion"),
-        workloads,
-        claims,
-        crds: kubectl::label_rows(&crds.stdout, false).into_iter().map(|row| (row.name, row.labels)).collect(),
         ..ClusterState::default()
     };
     for object in kubectl::items(&own.stdout) {
@@ -221,18 +221,26 @@ pub async fn observe(runner: &Runner, scope: &Scope) -> Result<ClusterState, Exe
         match object["kind"].as_str() {
             Some("Namespace") => _ = state.namespaces.insert(name, namespace(&object)),
             Some("Lease") => {
-                state.lease = object["metadata"]["resourceVersion"].as_str().map(str::to_owned);
-                state.holder = LeaseState::of(&object);
+                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                state.lease = Some(KnownLease { version, holder: LeaseState::of(&object) });
             }
             _ => state.record = StackRecord::from_config_map(&object),
         }
     }
-    for row in kubectl::label_rows(&secrets.stdout, true) {
-        if row.labels.get("owner").map(String::as_str) == Some("helm") {
-            add_revision(&mut state, &row);
-        } else {
-            let generation = row.labels.get(GENERATION_LABEL).cloned();
-            state.secrets.insert((row.namespace, row.name), generation);
+    let further = inhabited(scope, &rows, state.record.as_ref());
+    objects.extend(workloads(runner, &further).await?);
+    state.workloads = objects.iter().filter_map(|object| Some((workload_of(object)?, readiness(object)))).collect();
+    state.claims = objects.iter().filter_map(ClaimState::of).collect();
+    state.claims.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    for row in rows {
+        match row.kind.as_str() {
+            CLAIM => {}
+            CRD => _ = state.crds.insert(row.name, row.labels),
+            _ if is_release(&row) => add_revision(&mut state, &row),
+            _ => {
+                let generation = row.labels.get(GENERATION_LABEL).cloned();
+                state.secrets.insert((row.namespace, row.name), generation);
+            }
         }
     }
     Ok(state)
@@ -245,28 +253,42 @@ pub(crate) async fn observe_lease(runner: &Runner, system: &str) -> Result<Optio
 }
 
 /// Reads the workloads and claims of namespaces, one call for each.
-async fn workloads(
-    runner: &Runner,
-    namespaces: &[String],
-) -> Result<(BTreeMap<Workload, Readiness>, Vec<ClaimState>), ExecError> {
+async fn workloads(runner: &Runner, namespaces: &[&str]) -> Result<Vec<Value>, ExecError> {
     let mut tasks = tokio::task::JoinSet::new();
     for namespace in namespaces {
         let call = kubectl::get(["deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims"], Some(namespace));
         let runner = runner.clone();
         tasks.spawn(async move { runner.run(call).await });
     }
-    let (mut found, mut claims) = (BTreeMap::new(), Vec::new());
+    let mut objects = Vec::new();
     while let Some(result) = tasks.join_next().await {
         let Ok(output) = result else { continue };
-        for object in kubectl::items(&output?.stdout) {
-            if let Some(workload) = workload_of(&object) {
-                found.insert(workload, readiness(&object));
-            }
-            claims.extend(ClaimState::of(&object));
-        }
+        objects.extend(kubectl::items(&output?.stdout));
     }
-    claims.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    Ok((found, claims))
+    Ok(objects)
+}
+
+/// Returns the namespaces beside the system one that may hold workloads or claims of ours: those with a release or a claim, and
+/// those that a release of another namespace has put workloads into, which only the record tells.
+fn inhabited<'a>(scope: &'a Scope, rows: &[LabelRow], record: Option<&StackRecord>) -> Vec<&'a str> {
+    let of_record = |name: &str| record.and_then(|record| record.releases.get(name));
+    let unrecorded = |row: &LabelRow| {
+        let name = row.labels.get("name").map(String::as_str).unwrap_or_default();
+        is_release(row) && scope.namespaces.contains(&row.namespace) && of_record(name).is_none()
+    };
+    let anywhere = rows.iter().any(unrecorded);
+    let workloads = || record.iter().flat_map(|it| it.releases.values()).flat_map(|it| &it.workloads);
+    let holds = |name: &str| {
+        rows.iter().any(|row| row.namespace == name && (row.kind == CLAIM || is_release(row)))
+            || workloads().any(|workload| workload.namespace == name)
+    };
+    let further = scope.namespaces.iter().map(String::as_str).filter(|name| *name != scope.system);
+    further.filter(|name| anywhere || holds(name)).collect()
+}
+
+/// Says whether it is a Secret that helm keeps a revision in.
+fn is_release(row: &LabelRow) -> bool {
+    row.labels.get("owner").map(String::as_str) == Some("helm")
 }
 
 /// Returns which workload a live object is.
@@ -286,7 +308,7 @@ fn namespace(object: &Value) -> NamespaceState {
     }
 }
 
-fn add_revision(cluster: &mut ClusterState, row: &kubectl::LabelRow) {
+fn add_revision(cluster: &mut ClusterState, row: &LabelRow) {
     let label = |name: &str| row.labels.get(name).map(String::as_str);
     let (Some(name), Some(revision)) = (label("name"), label("version").and_then(|text| text.parse().ok())) else {
         return;
@@ -317,7 +339,31 @@ fn add_revision(cluster: &mut ClusterState, row: &kubectl::LabelRow) {
 mod tests {
     use serde_json::json;
 
-    use super::ClaimState;
+    use super::{ClaimState, Scope, inhabited};
+    use crate::cluster::{ReleaseRecord, StackRecord};
+    use crate::kubectl::label_rows;
+    use crate::render::{Workload, WorkloadKind};
+
+    #[test]
+    fn only_namespaces_that_may_hold_something_are_read() {
+        let scope = Scope { system: "system".into(), namespaces: ["system", "dev", "prod"].map(str::to_owned).into() };
+        let pg = "system secret/sh.helm.release.v1.pg.v1 helm.sh/release.v1 1 1h name=pg,owner=helm\n";
+        let of = |rows: &str, record: Option<&StackRecord>| inhabited(&scope, &label_rows(rows), record).join(" ");
+        let mut release = ReleaseRecord::default();
+        let record = |release: &ReleaseRecord| StackRecord {
+            releases: [("pg".to_owned(), release.clone())].into(),
+            ..StackRecord::default()
+        };
+        let plain = record(&release);
+        assert_eq!(of(pg, Some(&plain)), "");
+        assert_eq!(of(&format!("{pg}prod persistentvolumeclaim/data Bound <none>"), Some(&plain)), "prod");
+        assert_eq!(of(&pg.replace("system", "dev"), Some(&plain)), "dev");
+        release.workloads.push(Workload { kind: WorkloadKind::Job, namespace: "dev".into(), name: "seed".into() });
+        assert_eq!(of(pg, Some(&record(&release))), "dev");
+        // What nobody has written down may be anywhere, unless it is in a namespace of others.
+        assert_eq!(of(pg, None), "dev prod");
+        assert_eq!(of(&pg.replace("system", "elsewhere"), None), "");
+    }
 
     #[test]
     fn a_claim_goes_with_its_release_where_helm_or_an_owner_deletes_it() {

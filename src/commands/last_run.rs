@@ -36,7 +36,7 @@ pub(super) struct RunStatus {
 /// Finds out about the last run. Takes some seconds where the holder's clock says nothing.
 pub(super) async fn of(runner: &Runner, scope: &Scope, state: &ClusterState) -> Result<Option<RunStatus>, ExecError> {
     let journal = state.record.as_ref().and_then(|record| record.journal.clone());
-    let Some(holder) = &state.holder else {
+    let Some(holder) = state.lease.as_ref().and_then(|lease| lease.holder.as_ref()) else {
         return Ok(journal.map(|journal| {
             let life = if journal.ended.is_some() { Life::Ended } else { Life::CutOff };
             RunStatus { run: journal.run.clone(), state: life, seconds_since_renewal: None, journal: Some(journal) }

@@ -73,6 +73,17 @@ impl WorkloadKind {
             _ => return None,
         })
     }
+
+    /// Returns the plural that kubectl lists objects of this kind by.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployments",
+            Self::StatefulSet => "statefulsets",
+            Self::DaemonSet => "daemonsets",
+            Self::Job => "jobs",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+        }
+    }
 }
 
 impl fmt::Display for WorkloadKind {

@@ -20,7 +20,7 @@ fn project() -> Project {
     let release = |name: &str| {
         let labels =
             format!("name={name},owner=helm,status=deployed,version=1,mlopsctl.dev/digest=a,mlopsctl.dev/revision=1");
-        format!("mlops-system sh.helm.release.v1.{name}.v1 helm.sh/release.v1 1 1h {labels}")
+        format!("mlops-system secret/sh.helm.release.v1.{name}.v1 helm.sh/release.v1 1 1h {labels}")
     };
     let claim = |name: &str, release: &str, size: &str| {
         json!({
@@ -46,7 +46,7 @@ fn project() -> Project {
         r#"case "$*" in
 'exec statefulset/pg-postgresql '*) echo "$*" >>exec.log; printf 'argo\t7700000\nmlflow\t8036003\n' ;;
 'exec '*) echo 'error: unable to upgrade connection' >&2; exit 1 ;;
-'get secrets --all-namespaces '*) printf '%s\n%s\n' '{pg}' '{minio}' ;;
+'get secrets,persistentvolumeclaims,customresourcedefinitions --all-namespaces '*) printf '%s\n%s\n' '{pg}' '{minio}' ;;
 *namespace/mlops-system*) echo '{own}' ;;
 *'--namespace mlops-system deployments,'*) echo '{claims}' ;;
 *'--namespace mlops-system secrets '*) echo '{secrets}' ;;

@@ -81,7 +81,7 @@ async fn attempt(settings: &Settings, args: &DownArgs, started: Instant) -> Resu
     let mut steps = Vec::new();
     let mut kept = Vec::new();
     if state.namespaces.contains_key(system) {
-        let (known, note) = (state.lease.as_deref(), |note: String| settings.printer.say(&note));
+        let (known, note) = (state.lease.as_ref(), |note: String| settings.printer.say(&note));
         let lease = Lease::acquire(&runner, system, &stack.id, holder(), known, note).await;
         let lease = lease.map_err(|error| CommandError::from(RunError::from(error)))?;
         if !lease.is_fresh() {
