@@ -271,10 +271,11 @@ async fn workloads(runner: &Runner, namespaces: &[&str]) -> Result<Vec<Value>, E
 /// Returns the namespaces beside the system one that may hold workloads or claims of ours: those with a release or a claim, and
 /// those that a release of another namespace has put workloads into, which only the record tells.
 fn inhabited<'a>(scope: &'a Scope, rows: &[LabelRow], record: Option<&StackRecord>) -> Vec<&'a str> {
-    let of_record = |name: &str| record.and_then(|record| record.releases.get(name));
     let unrecorded = |row: &LabelRow| {
-        let name = row.labels.get("name").map(String::as_str).unwrap_or_default();
-        is_release(row) && scope.namespaces.contains(&row.namespace) && of_record(name).is_none()
+        let label = |name: &str| row.labels.get(name).map(String::as_str).unwrap_or_default();
+        let known = record.and_then(|record| record.releases.get(label("name"))).map(|it| it.revision);
+        let revision = label("version").parse().ok();
+        is_release(row) && scope.namespaces.contains(&row.namespace) && (known.is_none() || known < revision)
     };
     let anywhere = rows.iter().any(unrecorded);
     let workloads = || record.iter().flat_map(|it| it.releases.values()).flat_map(|it| &it.workloads);
@@ -347,9 +348,9 @@ mod tests {
     #[test]
     fn only_namespaces_that_may_hold_something_are_read() {
         let scope = Scope { system: "system".into(), namespaces: ["system", "dev", "prod"].map(str::to_owned).into() };
-        let pg = "system secret/sh.helm.release.v1.pg.v1 helm.sh/release.v1 1 1h name=pg,owner=helm\n";
+        let pg = "system secret/sh.helm.release.v1.pg.v1 helm.sh/release.v1 1 1h name=pg,owner=helm,version=1\n";
         let of = |rows: &str, record: Option<&StackRecord>| inhabited(&scope, &label_rows(rows), record).join(" ");
-        let mut release = ReleaseRecord::default();
+        let mut release = ReleaseRecord { revision: 1, ..ReleaseRecord::default() };
         let record = |release: &ReleaseRecord| StackRecord {
             releases: [("pg".to_owned(), release.clone())].into(),
             ..StackRecord::default()
@@ -362,6 +363,7 @@ mod tests {
         assert_eq!(of(pg, Some(&record(&release))), "dev");
         // What nobody has written down may be anywhere, unless it is in a namespace of others.
         assert_eq!(of(pg, None), "dev prod");
+        assert_eq!(of(&pg.replace("version=1", "version=2"), Some(&plain)), "dev prod");
         assert_eq!(of(&pg.replace("system", "elsewhere"), None), "");
     }
 
