@@ -1,4 +1,4 @@
-//! What the cluster says, read in one burst.
+//! What the cluster says, read at the same time as far as possible.
 
 use std::collections::BTreeMap;
 
@@ -275,7 +275,8 @@ fn inhabited<'a>(scope: &'a Scope, rows: &[LabelRow], record: Option<&StackRecor
         let label = |name: &str| row.labels.get(name).map(String::as_str).unwrap_or_default();
         let known = record.and_then(|record| record.releases.get(label("name"))).map(|it| it.revision);
         let revision = label("version").parse().ok();
-        is_release(row) && scope.namespaces.contains(&row.namespace) && (known.is_none() || known < revision)
+        // None is less than any.
+        is_release(row) && scope.namespaces.contains(&row.namespace) && known < revision
     };
     let anywhere = rows.iter().any(unrecorded);
     let workloads = || record.iter().flat_map(|it| it.releases.values()).flat_map(|it| &it.workloads);

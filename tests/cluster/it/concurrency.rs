@@ -14,10 +14,16 @@ use crate::stack::{SMALL, Stack, assert_only};
 #[test]
 fn of_two_runs_one_wins_and_nothing_is_left_pending() {
     let stack = Stack::new("two", SMALL);
-    let both = [stack.spawn(&["up", "--yes"]), stack.spawn(&["up", "--yes"])].map(|child| stack.wait(child));
-    assert!(both.iter().any(|ended| ended.code == 0), "{both:?}");
-    for ended in both.into_iter().filter(|ended| ended.code != 0) {
-        ended.code(1).says("another run is at work on this stack");
+    // The second time there is a Lease, which nobody holds.
+    for revision in 1..=2 {
+        stack.configure(&format!("{SMALL}values: {{minio: {{podLabels: {{round: r{revision}}}}}}}\n"));
+        let both = [stack.spawn(&["up", "--yes"]), stack.spawn(&["up", "--yes"])].map(|child| stack.wait(child));
+        assert!(both.iter().any(|ended| ended.code == 0), "{both:?}");
+        for ended in both.into_iter().filter(|ended| ended.code != 0) {
+            ended.code(1).says("another run is at work on this stack");
+        }
+        let history = helm(["history", "minio", "--namespace", &stack.system(), "--output", "json"]);
+        assert_eq!(history.matches("\"revision\"").count(), revision, "{history}");
     }
     stack.assert_deployed(&["minio", "pg"]);
     stack.up_is_unchanged();
